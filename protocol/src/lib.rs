@@ -1,0 +1,5 @@
+//! Hither's protocol: decides everything, touches nothing.
+
+pub mod entropy;
+pub mod identity;
+pub mod noise;

@@ -1,0 +1,1 @@
+//! The Noise patterns, and the QUIC session that runs on them.

@@ -1,0 +1,15 @@
+//! Hither's wire, in Cap'n Proto: the code generated from the `.capnp` files beside this crate's manifest.
+//!
+//! Nothing here is written by hand and nothing here is trusted: `hither-protocol`'s `wire` module parses these
+//! readers, once, into types that cannot be wrong.
+#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+
+#[rustfmt::skip]
+#[path = "generated/control_capnp.rs"]
+pub mod control_capnp;
+#[rustfmt::skip]
+#[path = "generated/handshake_capnp.rs"]
+pub mod handshake_capnp;
+#[rustfmt::skip]
+#[path = "generated/transfer_capnp.rs"]
+pub mod transfer_capnp;
