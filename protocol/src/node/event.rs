@@ -1,0 +1,238 @@
+//! What the user should see.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chat::MessageId;
+use crate::identity::PeerId;
+use crate::storage::{Examined, ScanError, StorageError};
+use crate::transfer::hash::Root;
+use crate::transfer::{Manifest, TransferId};
+
+/// Something the user should see.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The records are loaded: contacts and waiting messages are known. Comes once, first.
+    Ready,
+    /// The records cannot be read or written: nothing that must last can be promised. Comes once, and the node
+    /// refuses what would need them.
+    StorageFailed(StorageError),
+    /// A peer proved itself on a first link.
+    Connected {
+        /// Who.
+        peer: PeerId,
+        /// Where.
+        address: SocketAddr,
+        /// Over which road.
+        road: Road,
+    },
+    /// The last link to a peer is gone.
+    Disconnected {
+        /// Who.
+        peer: PeerId,
+        /// Why.
+        why: LinkLoss,
+    },
+    /// A peer that was asked for could not be reached within the configured time.
+    Unreachable {
+        /// Who.
+        peer: PeerId,
+        /// Why.
+        why: Unreachable,
+    },
+    /// A message arrived and is stored.
+    Message {
+        /// Its name.
+        id: MessageId,
+        /// Who wrote and signed it.
+        from: PeerId,
+        /// What the sender is to this node.
+        standing: Standing,
+        /// As it was sent: show it through something that makes control characters inert.
+        text: String,
+        /// Unix milliseconds on the sender's clock.
+        time: u64,
+    },
+    /// A message of ours came to a new state.
+    MessageSent {
+        /// Its name.
+        id: MessageId,
+        /// Its recipient.
+        to: PeerId,
+        /// The state.
+        state: MessageState,
+    },
+    /// Our paths were scanned and the offer is on its way.
+    Offering {
+        /// Its name.
+        transfer: TransferId,
+        /// What is offered.
+        manifest: Arc<Manifest>,
+        /// Symbolic links and special files that are not part of it.
+        left_out: Vec<PathBuf>,
+    },
+    /// An offer arrived, whole.
+    Offered {
+        /// Its name.
+        transfer: TransferId,
+        /// From whom.
+        from: PeerId,
+        /// What the sender is to this node.
+        standing: Standing,
+        /// All that is offered.
+        manifest: Arc<Manifest>,
+        /// How it would fit into the folder of the rules.
+        examined: Examined,
+        /// What the rules say. After [`Decision::Ask`] the node waits for `accept` or `refuse`.
+        decision: Decision,
+    },
+    /// The transfer was accepted: bytes move.
+    Started {
+        /// Which.
+        transfer: TransferId,
+        /// Bytes that will travel.
+        bytes: u64,
+    },
+    /// Everything arrived, was verified and is in place: on both sides.
+    Finished {
+        /// Which.
+        transfer: TransferId,
+        /// Bytes of content that travelled.
+        bytes: u64,
+        /// From consent to the end.
+        took: Duration,
+        /// Over which road.
+        road: Road,
+        /// The content's root: of a single file, what `b3sum` prints.
+        root: Root,
+        /// Where the outermost entries are now; on the sending side, where they came from.
+        paths: Vec<PathBuf>,
+    },
+    /// The transfer ended without everything in place.
+    Failed {
+        /// Which.
+        transfer: TransferId,
+        /// Why.
+        why: TransferFailure,
+        /// Files that had been put in place before, whole and verified.
+        kept: u32,
+    },
+    /// Who is near has changed.
+    NearbyChanged,
+}
+
+/// What someone is to this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// In the contacts.
+    Contact,
+    /// Named by the user for now.
+    Expected,
+    /// Neither.
+    Stranger,
+}
+
+/// What the rules say to an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The user is to answer.
+    Ask,
+    /// Accepted by rule.
+    Accepted,
+    /// Refused by rule.
+    Refused(Refusal),
+}
+
+/// Why an offer was refused, as both sides see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The person, or a rule of theirs, said no.
+    Declined,
+    /// Nobody was there to ask, and the sender is no contact.
+    Stranger,
+    /// Something of that name exists.
+    WouldOverwrite,
+    /// It does not fit.
+    NoSpace,
+    /// The folder cannot be written.
+    NotWritable,
+    /// The offer contradicts itself or holds a name that is not allowed.
+    BadManifest,
+    /// Too many offers or transfers at once.
+    Busy,
+}
+
+/// What became of a message of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageState {
+    /// The recipient has it on disk.
+    Delivered,
+    /// It is kept here, on disk, until the recipient can be reached.
+    Waiting,
+    /// The recipient does not take messages from strangers; it is not kept.
+    Refused,
+}
+
+/// The road a link takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Road {
+    /// Between addresses of one local network, loopback included.
+    Lan,
+    /// Between public addresses.
+    Direct,
+}
+
+/// Why a peer could not be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    /// No address is known and it was not seen near.
+    NotFound,
+    /// An address is known but nothing that can prove to be this peer answered there.
+    NoAnswer,
+    /// It speaks other versions of the protocol only.
+    OtherVersion,
+}
+
+/// Why a link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkLoss {
+    /// The peer closed it.
+    Closed,
+    /// Nothing came for the idle time.
+    TimedOut,
+    /// The peer broke the protocol, or lost its state.
+    Broken,
+    /// This side closed it.
+    Ours,
+}
+
+/// Why a transfer failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransferFailure {
+    /// The paths cannot be offered.
+    Scan(ScanError),
+    /// The receiver said no.
+    Refused(Refusal),
+    /// The user here stopped it.
+    Cancelled,
+    /// The other side stopped it.
+    CancelledByPeer,
+    /// A file changed or vanished while it was sent.
+    SourceChanged(Option<PathBuf>),
+    /// Content did not verify.
+    Mismatch,
+    /// The receiving disk is full.
+    DiskFull,
+    /// A name was taken before the file could be put in place.
+    WouldOverwrite,
+    /// A disk failed; ours with its own words.
+    Disk(Option<StorageError>),
+    /// The link was lost.
+    LinkLost(LinkLoss),
+    /// The peer was not reached.
+    Unreachable(Unreachable),
+    /// The other side broke the protocol.
+    Violation,
+}

@@ -1,0 +1,73 @@
+//! Datagrams and streams at the node's edge.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Explicit congestion notification, as the IP header holds it.
+pub use noq_proto::EcnCodepoint;
+
+/// Where a receive came from, for one datagram or several of one size that arrived together.
+#[derive(Debug, Clone, Copy)]
+pub struct Received {
+    /// The local address it arrived at, where the system tells.
+    pub local: Option<IpAddr>,
+    /// The sender's address.
+    pub remote: SocketAddr,
+    /// Its congestion mark.
+    pub ecn: Option<EcnCodepoint>,
+    /// The size of each datagram in the buffer, in bytes; the last may be shorter.
+    pub segment_size: usize,
+}
+
+/// One datagram to send, or several of one size to one address (generic segmentation offload).
+#[derive(Debug, Clone, Copy)]
+pub struct Transmit {
+    /// Where to.
+    pub remote: SocketAddr,
+    /// From which local address, where that matters.
+    pub local: Option<IpAddr>,
+    /// The congestion mark to send with.
+    pub ecn: Option<EcnCodepoint>,
+    /// Bytes written to the buffer.
+    pub size: usize,
+    /// The size of each datagram where there are several; the last may be shorter.
+    pub segment_size: Option<usize>,
+}
+
+/// Names a byte stream between this node and its runtime. The runtime chooses the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// What happened to a byte stream.
+#[derive(Debug)]
+pub enum StreamInput<'a> {
+    /// It is open, to or from this address.
+    Opened(SocketAddr),
+    /// Bytes arrived.
+    Data(&'a [u8]),
+    /// It is closed.
+    Closed,
+}
+
+/// What to do with a byte stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamOutput {
+    /// Nothing now.
+    Idle,
+    /// Write what was put into the buffer.
+    Write,
+    /// Close it.
+    Close,
+}
+
+/// Why a node wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// A link's own timers: loss, pacing, idleness.
+    Link(u64),
+    /// The next address of a peer is to be dialled, or the search for it given up.
+    Dial,
+    /// What is announced on the local network is to change.
+    Announce,
+    /// An offer that nobody answered expires.
+    Offer,
+}

@@ -1,0 +1,275 @@
+//! What the node asks of a disk, and what comes back. The node never touches one itself.
+//!
+//! [`Node::poll_storage`](crate::Node::poll_storage) gives requests, the runtime carries them out on whatever
+//! threads it has, and hands each result to [`Node::handle_storage`](crate::Node::handle_storage). [`Work::Load`]
+//! and [`Work::Commit`] are to be carried out one after the other, in the order given; all other work in any
+//! order and at once, since nothing is asked for that rests on work still under way.
+//!
+//! Work that costs goes with the disk: reading hashes what it read, writing hashes before it writes
+//! ([`transfer::hash`](crate::transfer::hash) has the pure function).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::transfer::hash::ChunkValue;
+use crate::transfer::{BadPath, Entry, Manifest, RelativePath, TransferId};
+
+/// Names a request until its result comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StorageId(pub u64);
+
+/// One piece of work for a disk.
+#[derive(Debug)]
+pub struct StorageRequest {
+    /// Goes back with the result.
+    pub id: StorageId,
+    /// What to do.
+    pub work: Work,
+}
+
+/// What to do. Each kind has one kind of [`Done`].
+#[derive(Debug)]
+pub enum Work {
+    /// Read every record of every table. Result: [`Done::Loaded`].
+    Load,
+    /// Make all changes or none, durably. Result: [`Done::Committed`].
+    Commit(Vec<Change>),
+    /// Walk paths that are to be offered, following a symbolic link only where the path itself is one. Result:
+    /// [`Done::Scanned`].
+    Scan {
+        /// As the user named them.
+        paths: Vec<PathBuf>,
+    },
+    /// Read chunks and hash each with [`chunk_value`](crate::transfer::hash::chunk_value). Result: [`Done::Read`].
+    Read(Vec<ReadChunk>),
+    /// Look whether an offer would fit, writing nothing. Result: [`Done::Examined`].
+    Examine {
+        /// The folder it would go into. It need not exist.
+        into: PathBuf,
+        /// What would go there.
+        manifest: Arc<Manifest>,
+    },
+    /// Make the folder and the offer's directories that do not exist. Result: [`Done::Prepared`].
+    Prepare {
+        /// The folder.
+        into: PathBuf,
+        /// Parents before children.
+        directories: Vec<RelativePath>,
+    },
+    /// Hash each chunk with [`chunk_value`](crate::transfer::hash::chunk_value) and write it to its partial file
+    /// if the value is the one given. Result: [`Done::Written`].
+    Write(Vec<WriteChunk>),
+    /// Put whole files in place. Every partial file's content is durable before any takes its name, and the names
+    /// are durable before the result. Result: [`Done::Finished`].
+    Finish(Vec<FinishFile>),
+    /// Give a transfer up: remove its partial files, and the directories it made that are empty. Nothing else.
+    /// Result: [`Done::Discarded`].
+    Discard {
+        /// Whose handles can be closed.
+        transfer: TransferId,
+        /// The folder.
+        into: PathBuf,
+        /// The partial files, by their entry's number and path; some may not exist.
+        partials: Vec<(u32, RelativePath)>,
+        /// Directories that this transfer made, parents before children.
+        directories: Vec<RelativePath>,
+    },
+}
+
+/// A table of records, each a key and a value of some hundred bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// Contacts, by peer.
+    Contacts,
+    /// Messages until their receipt, by message id.
+    Outbox,
+    /// Messages that arrived, by sender and message id. Not loaded at start: it only grows.
+    Inbox,
+    /// What was counted for each peer: sequence numbers, strangers who asked.
+    Peers,
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its table.
+    pub table: Table,
+    /// At most 64 bytes.
+    pub key: Vec<u8>,
+    /// At most 1 MiB.
+    pub value: Vec<u8>,
+}
+
+/// A change to a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Write it, whether it exists or not.
+    Put(Record),
+    /// Write it unless the key exists; [`Done::Committed`] says which.
+    PutNew(Record),
+    /// Remove it if it exists.
+    Remove {
+        /// Its table.
+        table: Table,
+        /// Its key.
+        key: Vec<u8>,
+    },
+}
+
+/// What a scan found.
+#[derive(Debug, Clone)]
+pub struct Scanned {
+    /// Every file and directory, parents before children, siblings in name order.
+    pub entries: Vec<Entry>,
+    /// Where each entry is on this disk; for files to read.
+    pub sources: Vec<PathBuf>,
+    /// Symbolic links, sockets, devices and the like that were left out.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// A chunk to read. The file must still be as it was scanned.
+#[derive(Debug, Clone)]
+pub struct ReadChunk {
+    /// The transfer it is for; handles may be kept open by transfer and file.
+    pub transfer: TransferId,
+    /// The entry's number.
+    pub file: u32,
+    /// Where the file is.
+    pub source: Arc<PathBuf>,
+    /// The size it had when it was scanned, in bytes.
+    pub size: u64,
+    /// The modification time it had: Unix milliseconds.
+    pub modified: i64,
+    /// Where the chunk begins, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub length: u32,
+}
+
+/// A chunk that was read, with its hash.
+#[derive(Debug, Clone)]
+pub struct HashedChunk {
+    /// The bytes, as many as were asked for.
+    pub data: Bytes,
+    /// Their value.
+    pub value: ChunkValue,
+}
+
+/// A chunk to write into the partial file beside `path`, whose name is [`partial_name`].
+#[derive(Debug, Clone)]
+pub struct WriteChunk {
+    /// The transfer it belongs to; handles may be kept open by transfer and file.
+    pub transfer: TransferId,
+    /// The entry's number.
+    pub file: u32,
+    /// The folder of the transfer.
+    pub into: Arc<PathBuf>,
+    /// Where the file will be.
+    pub path: RelativePath,
+    /// The whole file's size, in bytes.
+    pub size: u64,
+    /// Where the chunk begins, in bytes.
+    pub offset: u64,
+    /// The content.
+    pub data: Bytes,
+    /// What its hash must be.
+    pub expected: ChunkValue,
+}
+
+/// A whole file to put in place.
+#[derive(Debug, Clone)]
+pub struct FinishFile {
+    /// The transfer.
+    pub transfer: TransferId,
+    /// The entry's number.
+    pub file: u32,
+    /// The folder.
+    pub into: Arc<PathBuf>,
+    /// Where it goes.
+    pub path: RelativePath,
+    /// Modification time to give it: Unix milliseconds.
+    pub modified: i64,
+    /// Whether to make it executable.
+    pub executable: bool,
+    /// Whether it may replace a file of that name.
+    pub overwrite: bool,
+}
+
+/// What came of the work.
+#[derive(Debug)]
+pub enum Done {
+    /// Every record, but for [`Table::Inbox`].
+    Loaded(Result<Vec<Record>, StorageError>),
+    /// For each change in order: whether it was made. Only a [`Change::PutNew`] whose key exists is not.
+    Committed(Result<Vec<bool>, StorageError>),
+    /// What there is to offer.
+    Scanned(Result<Scanned, ScanError>),
+    /// For each chunk in order.
+    Read(Vec<Result<HashedChunk, StorageError>>),
+    /// How the offer fits.
+    Examined(Result<Examined, StorageError>),
+    /// The directories that were made, parents before children.
+    Prepared(Result<Vec<RelativePath>, StorageError>),
+    /// For each chunk in order.
+    Written(Vec<Result<(), StorageError>>),
+    /// For each file in order.
+    Finished(Vec<Result<(), StorageError>>),
+    /// Gone, as far as it could be.
+    Discarded,
+}
+
+/// How an offer would fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// Bytes free where it would go.
+    pub free: u64,
+    /// The numbers of the files whose names are taken.
+    pub existing: Vec<u32>,
+    /// For every outermost name that is taken, one like it that is free, such as `photos (1)`.
+    pub alternatives: Vec<(String, String)>,
+}
+
+/// What went wrong with a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageError {
+    /// No space left, or over a quota.
+    Full,
+    /// May not be written or read, or is on a read-only disk.
+    Denied,
+    /// Not there (any more).
+    Missing,
+    /// The name is taken.
+    Exists,
+    /// The file is not what it was when it was scanned.
+    Changed,
+    /// The content does not have the expected value; nothing was written.
+    Mismatch,
+    /// This runtime's disk cannot do that kind of work.
+    Unsupported,
+    /// Anything else, in the operating system's words.
+    Other(String),
+}
+
+/// Why paths cannot be offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanError {
+    /// One of them cannot be read.
+    Unreadable(PathBuf, StorageError),
+    /// A name that is not Unicode.
+    NotUnicode(PathBuf),
+    /// A name that cannot be sent.
+    BadName(PathBuf, BadPath),
+    /// Two of the paths end in the same name.
+    Duplicate(PathBuf),
+    /// Neither a file nor a directory.
+    NotAFile(PathBuf),
+    /// More entries than an offer can hold.
+    TooMany,
+}
+
+/// The name of the partial file of entry `file` of a transfer. It stands beside the file's final name.
+pub fn partial_name(transfer: TransferId, file: u32) -> String {
+    format!(".hither-{transfer}-{file}.part")
+}

@@ -1,0 +1,144 @@
+//! BLAKE3 in pieces: every chunk is a subtree of the standard hash, so each is checked as it arrives and the
+//! root is what `b3sum` prints.
+//!
+//! Source: the BLAKE3 paper, section 2.1 (the tree) and `blake3::hazmat`.
+
+use std::collections::BTreeMap;
+
+use blake3::hazmat::{self, HasherExt, Mode};
+
+/// Bytes in every chunk of a file but its last. A power of two times 1024, so that a chunk is one whole subtree.
+pub const CHUNK: u64 = 256 * 1024;
+
+/// A chunk's chaining value, or the file's root where the chunk is the whole file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChunkValue(pub [u8; 32]);
+
+/// A file's BLAKE3 hash, or a whole transfer's: see [`collection_root`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Root(pub [u8; 32]);
+
+impl std::fmt::Display for Root {
+    /// 64 hexadecimal digits, as `b3sum` prints them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", blake3::Hash::from_bytes(self.0))
+    }
+}
+
+/// How many chunks a file of `size` bytes has: an empty one has one, empty.
+pub fn chunk_count(size: u64) -> u64 {
+    size.div_ceil(CHUNK).max(1)
+}
+
+/// The length of the chunk at `offset` in a file of `size` bytes; `None` where no chunk begins there.
+pub fn chunk_length(size: u64, offset: u64) -> Option<u32> {
+    if !offset.is_multiple_of(CHUNK) || (offset >= size && offset != 0) {
+        return None;
+    }
+    u32::try_from(size.checked_sub(offset)?.min(CHUNK)).ok()
+}
+
+/// Hashes the chunk that begins at `offset` of a file of `size` bytes. A pure function: whoever has a thread to
+/// spare runs it.
+pub fn chunk_value(size: u64, offset: u64, data: &[u8]) -> ChunkValue {
+    if size <= CHUNK {
+        return ChunkValue(*blake3::hash(data).as_bytes());
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.set_input_offset(offset);
+    hasher.update(data);
+    ChunkValue(hasher.finalize_non_root())
+}
+
+/// A file's tree while its chunks come in, in any order: whole subtrees are merged at once, so a file whose
+/// chunks arrive in order needs a handful of values whatever its size.
+#[derive(Debug)]
+pub struct Tree {
+    size: u64,
+    /// Subtrees by (first chunk, chunks covered).
+    parts: BTreeMap<(u64, u64), [u8; 32]>,
+    root: Option<Root>,
+}
+
+impl Tree {
+    /// The empty tree of a file of `size` bytes.
+    pub fn new(size: u64) -> Self {
+        Self { size, parts: BTreeMap::new(), root: None }
+    }
+
+    /// Adds the value of chunk number `index`, once each.
+    pub fn insert(&mut self, index: u64, value: ChunkValue) {
+        let chunks = chunk_count(self.size);
+        if chunks == 1 {
+            self.root = Some(Root(value.0));
+            return;
+        }
+        let (mut first, mut count, mut value) = (index, 1_u64, value.0);
+        loop {
+            let Some((parent_first, parent_count, left_count)) = parent(chunks, first, count) else { return };
+            let (left, right) =
+                ((parent_first, left_count), (parent_first + left_count, parent_count - left_count));
+            let sibling = if first == parent_first { right } else { left };
+            let Some(other) = self.parts.remove(&sibling) else {
+                self.parts.insert((first, count), value);
+                return;
+            };
+            let (left, right) = if first == parent_first { (value, other) } else { (other, value) };
+            if parent_count == chunks {
+                self.root = Some(Root(*hazmat::merge_subtrees_root(&left, &right, Mode::Hash).as_bytes()));
+                return;
+            }
+            value = hazmat::merge_subtrees_non_root(&left, &right, Mode::Hash);
+            (first, count) = (parent_first, parent_count);
+        }
+    }
+
+    /// The root, once every chunk is in.
+    pub fn root(&self) -> Option<Root> {
+        self.root
+    }
+}
+
+/// The subtree above the one of `count` chunks from `first`, in a file of `chunks`: (first, count, count on the
+/// left). A left subtree is the largest power of two that leaves something on the right (BLAKE3 paper, 2.1).
+fn parent(chunks: u64, first: u64, count: u64) -> Option<(u64, u64, u64)> {
+    let (mut at, mut size) = (0_u64, chunks);
+    while size > 1 {
+        let left = 1_u64 << (63 - (size - 1).leading_zeros());
+        if (first, count) == (at, left) || (first, count) == (at + left, size - left) {
+            return Some((at, size, left));
+        }
+        if first < at + left {
+            size = left;
+        } else {
+            at += left;
+            size -= left;
+        }
+    }
+    None
+}
+
+/// What stands for a whole transfer: the root of its file where it holds just one, otherwise a hash over every
+/// entry's path, kind, size and root, in the manifest's order.
+pub fn collection_root(manifest: &super::Manifest, roots: &[Root]) -> Root {
+    let mut files = roots.iter();
+    if let [entry] = manifest.entries()
+        && entry.is_file()
+    {
+        return files.next().copied().unwrap_or(Root([0; 32]));
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("hither v1 transfer root");
+    for entry in manifest.entries() {
+        let path = entry.path.as_str().as_bytes();
+        hasher.update(&u64::try_from(path.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(path);
+        match entry.kind {
+            super::EntryKind::Directory => hasher.update(&[0]),
+            super::EntryKind::File(size) => {
+                let root = files.next().map_or([0; 32], |root| root.0);
+                hasher.update(&[1]).update(&size.to_le_bytes()).update(&root)
+            }
+        };
+    }
+    Root(*hasher.finalize().as_bytes())
+}

@@ -1,0 +1,117 @@
+//! What an offer holds: every file and directory, with its size, before a byte moves.
+
+use std::collections::BTreeMap;
+
+use super::path::RelativePath;
+
+/// A manifest without contradictions: no path twice, every entry below an entry that is a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    name: String,
+    entries: Vec<Entry>,
+    bytes: u64,
+}
+
+/// One file or directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it goes, below the folder that the receiver chose.
+    pub path: RelativePath,
+    /// What it is.
+    pub kind: EntryKind,
+    /// When it was last modified: Unix milliseconds on the sender's clock.
+    pub modified: i64,
+    /// Whether its owner may execute it.
+    pub executable: bool,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory; listed before what is in it.
+    Directory,
+    /// A file of so many bytes.
+    File(u64),
+}
+
+/// Why a manifest is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadManifest {
+    /// Nothing in it.
+    Empty,
+    /// The same path twice.
+    Duplicate,
+    /// An entry whose folder is not listed before it as a directory.
+    Orphan,
+    /// The sizes add up to more than a number can hold.
+    TooLarge,
+}
+
+impl Manifest {
+    /// Takes the entries, parents before children, and calls the whole `name`.
+    pub fn new(name: String, entries: Vec<Entry>) -> Result<Self, BadManifest> {
+        let mut seen = BTreeMap::new();
+        let mut bytes = 0_u64;
+        for entry in &entries {
+            if let Some(parent) = entry.path.parent()
+                && seen.get(parent.as_str()) != Some(&true)
+            {
+                return Err(BadManifest::Orphan);
+            }
+            if seen.insert(entry.path.as_str(), entry.kind == EntryKind::Directory).is_some() {
+                return Err(BadManifest::Duplicate);
+            }
+            bytes = bytes.checked_add(entry.size()).ok_or(BadManifest::TooLarge)?;
+        }
+        drop(seen);
+        if entries.is_empty() || u32::try_from(entries.len()).is_err() {
+            return Err(BadManifest::Empty);
+        }
+        Ok(Self { name, entries, bytes })
+    }
+
+    /// What the whole is called: for people, not a path.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Every entry; an entry's index here is its number on the wire.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry of a number.
+    pub fn entry(&self, index: u32) -> Option<&Entry> {
+        self.entries.get(usize::try_from(index).ok()?)
+    }
+
+    /// The files, with their numbers.
+    pub fn files(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        (0_u32..).zip(&self.entries).filter(|(_, entry)| entry.is_file())
+    }
+
+    /// All sizes together, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The outermost names, each once, in order.
+    pub fn tops(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.path.parent().is_none())
+    }
+}
+
+impl Entry {
+    /// Bytes of content: 0 for a directory.
+    pub fn size(&self) -> u64 {
+        match self.kind {
+            EntryKind::Directory => 0,
+            EntryKind::File(size) => size,
+        }
+    }
+
+    /// Whether it is a file.
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, EntryKind::File(_))
+    }
+}
