@@ -5,7 +5,7 @@ struct Control {
   union {
     hello @0 :Hello;         # first, once, from each side
     message @1 :Envelope;    # a message for a person
-    receipt @2 :Receipt;     # the message is stored on the recipient's disk
+    receipt @2 :Receipt;     # what became of a message
     answer @3 :Answer;       # what the receiver says to an offer
     complete @4 :Complete;   # the sender has sent everything
     received @5 :Received;   # the receiver has everything, verified and in place
@@ -35,12 +35,18 @@ struct Content {
 
 struct Receipt {
   id @0 :Data;
+  state @1 :ReceiptState;
+}
+
+enum ReceiptState {
+  stored @0;
+  refused @1;                # the recipient takes no messages from this sender
 }
 
 struct Answer {
   transfer @0 :Data;         # 16 bytes, chosen by the sender
   union {
-    accept @1 :Void;
+    accept @1 :Data;         # entries the receiver has no need of: bit i%8 of byte i/8, least significant first; may end early
     refuse @2 :Refusal;
   }
 }
@@ -77,5 +83,5 @@ enum CancelReason {
   diskFull @3;
   diskFailed @4;
   violation @5;              # the other side broke the protocol
-  skipped @6;                # nothing is left to send: everything exists already and is kept
+  wouldOverwrite @6;         # a name was taken before the file could be put in place
 }

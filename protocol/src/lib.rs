@@ -7,5 +7,6 @@ mod node;
 pub mod noise;
 pub mod storage;
 pub mod transfer;
+mod wire;
 
 pub use node::*;

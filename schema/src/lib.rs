@@ -13,3 +13,6 @@ pub mod handshake_capnp;
 #[rustfmt::skip]
 #[path = "generated/transfer_capnp.rs"]
 pub mod transfer_capnp;
+#[rustfmt::skip]
+#[path = "generated/records_capnp.rs"]
+pub mod records_capnp;

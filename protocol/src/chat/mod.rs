@@ -1,5 +1,12 @@
 //! Messages: signed envelopes, an outbox that lasts until the receipt, and no message shown twice.
 
+mod conversation;
+
+pub(crate) use conversation::{Chat, ChatAction, ChatTicket};
+
+/// Longest text of a message, in bytes.
+pub const MAX_TEXT: usize = 32 * 1024;
+
 /// Names a message: 16 random bytes, chosen by its author.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub [u8; 16]);

@@ -119,25 +119,25 @@ fn parent(chunks: u64, first: u64, count: u64) -> Option<(u64, u64, u64)> {
 }
 
 /// What stands for a whole transfer: the root of its file where it holds just one, otherwise a hash over every
-/// entry's path, kind, size and root, in the manifest's order.
-pub fn collection_root(manifest: &super::Manifest, roots: &[Root]) -> Root {
-    let mut files = roots.iter();
+/// entry's path, kind, size and root, in the manifest's order. `roots` holds those of the files that travelled, by
+/// number; the others count as kept by the receiver.
+pub fn collection_root(manifest: &super::Manifest, roots: &BTreeMap<u32, Root>) -> Root {
     if let [entry] = manifest.entries()
         && entry.is_file()
     {
-        return files.next().copied().unwrap_or(Root([0; 32]));
+        return roots.get(&0).copied().unwrap_or(Root([0; 32]));
     }
     let mut hasher = blake3::Hasher::new_derive_key("hither v1 transfer root");
-    for entry in manifest.entries() {
+    for (index, entry) in (0..).zip(manifest.entries()) {
         let path = entry.path.as_str().as_bytes();
         hasher.update(&u64::try_from(path.len()).unwrap_or(u64::MAX).to_le_bytes());
         hasher.update(path);
-        match entry.kind {
-            super::EntryKind::Directory => hasher.update(&[0]),
-            super::EntryKind::File(size) => {
-                let root = files.next().map_or([0; 32], |root| root.0);
-                hasher.update(&[1]).update(&size.to_le_bytes()).update(&root)
+        match (entry.kind, roots.get(&index)) {
+            (super::EntryKind::Directory, _) => hasher.update(&[0]),
+            (super::EntryKind::File(size), Some(root)) => {
+                hasher.update(&[1]).update(&size.to_le_bytes()).update(&root.0)
             }
+            (super::EntryKind::File(_), None) => hasher.update(&[2]),
         };
     }
     Root(*hasher.finalize().as_bytes())

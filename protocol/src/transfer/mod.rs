@@ -3,8 +3,12 @@
 pub mod hash;
 mod manifest;
 mod path;
+mod receiver;
+mod sender;
 
 pub use manifest::{BadManifest, Entry, EntryKind, Manifest};
+pub(crate) use receiver::{Receiver, Violation, WriteFailure};
+pub(crate) use sender::{ReadFailure, Sender};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
 
 /// Names a transfer between two peers: 16 random bytes, chosen by the sender.

@@ -1,0 +1,303 @@
+//! One link over QUIC: a control channel both ways and one-way channels, each an ordered stream of bytes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use noq_proto::{
+    Connection, ConnectionError, ConnectionHandle, Dir, Event, PathId, ReadError, Side, StreamEvent, StreamId,
+    VarInt, WriteError,
+};
+
+use super::{ChannelId, ChannelRead, CloseCode};
+use crate::identity::PeerId;
+use crate::wire::{FrameReader, Malformed};
+
+/// Bytes of control messages that may wait for a peer who does not read them.
+const CONTROL_BACKLOG: usize = 4 * 1024 * 1024;
+
+/// One connection and what waits on its streams.
+pub(super) struct QuicLink {
+    pub(super) handle: ConnectionHandle,
+    pub(super) connection: Connection,
+    /// Whom it was dialled to, if it was dialled.
+    pub(super) dialled: Option<PeerId>,
+    /// Who is at the other end, once proven.
+    pub(super) peer: Option<PeerId>,
+    control: Option<StreamId>,
+    control_in: FrameReader,
+    control_rest: Bytes,
+    control_out: VecDeque<Bytes>,
+    control_backlog: usize,
+    incoming: BTreeSet<StreamId>,
+    readable: BTreeSet<StreamId>,
+    outgoing: BTreeMap<StreamId, VecDeque<Bytes>>,
+    closing: Closing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// Once the control messages that wait are acknowledged.
+    Asked,
+    Finishing,
+}
+
+/// What became of a connection after its events were looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The peer has proven itself.
+    Up(PeerId),
+    /// It is gone.
+    Down(ConnectionError),
+    /// All that waited is acknowledged: it can be closed.
+    Finished,
+}
+
+impl QuicLink {
+    pub(super) fn new(handle: ConnectionHandle, connection: Connection, dialled: Option<PeerId>) -> Self {
+        Self {
+            handle,
+            connection,
+            dialled,
+            peer: None,
+            control: None,
+            control_in: FrameReader::default(),
+            control_rest: Bytes::new(),
+            control_out: VecDeque::new(),
+            control_backlog: 0,
+            incoming: BTreeSet::new(),
+            readable: BTreeSet::new(),
+            outgoing: BTreeMap::new(),
+            closing: Closing::No,
+        }
+    }
+
+    /// Looks at what happened and carries on what was waiting for it.
+    pub(super) fn pump(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        while let Some(event) = self.connection.poll() {
+            match event {
+                Event::Connected => changes.extend(self.connected()),
+                Event::ConnectionLost { reason } => changes.push(Change::Down(reason)),
+                Event::Stream(event) => self.stream_event(event, &mut changes),
+                Event::HandshakeDataReady
+                | Event::HandshakeConfirmed
+                | Event::DatagramReceived
+                | Event::DatagramsUnblocked
+                | Event::Path(_)
+                | Event::NatTraversal(_) => {}
+            }
+        }
+        self.flush_control();
+        if self.closing == Closing::Asked && self.control_out.is_empty() {
+            let finished = self.control.map(|stream| self.connection.send_stream(stream).finish());
+            self.closing = Closing::Finishing;
+            if !matches!(finished, Some(Ok(()))) {
+                changes.push(Change::Finished);
+            }
+        }
+        changes
+    }
+
+    fn connected(&mut self) -> Option<Change> {
+        let identity = self.connection.crypto_session().peer_identity()?;
+        let peer = *identity.downcast::<PeerId>().ok()?;
+        self.peer = Some(peer);
+        if self.connection.side() == Side::Client {
+            self.control = self.connection.streams().open(Dir::Bi);
+            self.raise_control();
+        }
+        Some(Change::Up(peer))
+    }
+
+    fn stream_event(&mut self, event: StreamEvent, changes: &mut Vec<Change>) {
+        match event {
+            StreamEvent::Opened { dir: Dir::Uni } => {
+                while let Some(stream) = self.connection.streams().accept(Dir::Uni) {
+                    self.incoming.insert(stream);
+                    self.readable.insert(stream);
+                }
+            }
+            StreamEvent::Opened { dir: Dir::Bi } => {
+                // One is all a peer may open, so there is no second to confuse it with.
+                if let Some(stream) = self.connection.streams().accept(Dir::Bi) {
+                    self.control = Some(stream);
+                    self.readable.insert(stream);
+                    self.raise_control();
+                }
+            }
+            StreamEvent::Readable { id } => {
+                self.readable.insert(id);
+            }
+            StreamEvent::Writable { id } => self.flush(id),
+            StreamEvent::Stopped { id, .. } => {
+                self.outgoing.remove(&id);
+            }
+            StreamEvent::Finished { id } => {
+                self.outgoing.remove(&id);
+                if Some(id) == self.control && self.closing == Closing::Finishing {
+                    changes.push(Change::Finished);
+                }
+            }
+            StreamEvent::Available { .. } => {}
+        }
+    }
+
+    /// Control messages go before bulk.
+    fn raise_control(&mut self) {
+        if let Some(stream) = self.control {
+            let _ = self.connection.send_stream(stream).set_priority(1);
+        }
+    }
+
+    /// Queues a control frame. `false`: the peer does not read, and the link is beyond use.
+    pub(super) fn send_control(&mut self, frame: Vec<u8>) -> bool {
+        self.control_backlog = self.control_backlog.saturating_add(frame.len());
+        self.control_out.push_back(frame.into());
+        self.flush_control();
+        self.control_backlog <= CONTROL_BACKLOG
+    }
+
+    fn flush_control(&mut self) {
+        let Some(stream) = self.control else { return };
+        write_queue(&mut self.connection, stream, &mut self.control_out);
+        self.control_backlog = self.control_out.iter().map(Bytes::len).fold(0, usize::saturating_add);
+    }
+
+    /// The next control frame that arrived.
+    pub(super) fn next_control(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
+        let Some(stream) = self.control else { return Ok(None) };
+        loop {
+            if let Some(frame) = self.control_in.next(&mut self.control_rest)? {
+                return Ok(Some(frame));
+            }
+            if !self.readable.contains(&stream) {
+                return Ok(None);
+            }
+            match read_once(&mut self.connection, stream, usize::MAX) {
+                ChannelRead::Data(data) => self.control_rest = data,
+                ChannelRead::Nothing | ChannelRead::End | ChannelRead::Reset => {
+                    self.readable.remove(&stream);
+                }
+            }
+        }
+    }
+
+    /// One-way channels with something to read.
+    pub(super) fn readable(&self) -> Vec<ChannelId> {
+        let channels = self.readable.iter().filter(|stream| self.incoming.contains(stream));
+        channels.copied().map(ChannelId).collect()
+    }
+
+    /// Reads from a one-way channel.
+    pub(super) fn read(&mut self, channel: ChannelId, most: usize) -> ChannelRead {
+        let read = read_once(&mut self.connection, channel.0, most);
+        match read {
+            ChannelRead::Data(_) => {}
+            ChannelRead::Nothing => {
+                self.readable.remove(&channel.0);
+            }
+            ChannelRead::End | ChannelRead::Reset => {
+                self.readable.remove(&channel.0);
+                self.incoming.remove(&channel.0);
+            }
+        }
+        read
+    }
+
+    /// Wants nothing more of a one-way channel.
+    pub(super) fn stop(&mut self, channel: ChannelId) {
+        let _ = self.connection.recv_stream(channel.0).stop(VarInt::from_u32(0));
+        self.readable.remove(&channel.0);
+        self.incoming.remove(&channel.0);
+    }
+
+    /// Opens a one-way channel, if the peer allows one more now.
+    pub(super) fn open(&mut self) -> Option<ChannelId> {
+        let stream = self.connection.streams().open(Dir::Uni)?;
+        self.outgoing.insert(stream, VecDeque::new());
+        Some(ChannelId(stream))
+    }
+
+    /// Whether a one-way channel would take more now.
+    pub(super) fn is_writable(&self, channel: ChannelId) -> bool {
+        self.outgoing.get(&channel.0).is_some_and(VecDeque::is_empty)
+    }
+
+    /// Writes to a one-way channel. What does not fit waits, and the channel is not writable until it is gone.
+    pub(super) fn write(&mut self, channel: ChannelId, pieces: impl IntoIterator<Item = Bytes>) {
+        if let Some(queue) = self.outgoing.get_mut(&channel.0) {
+            queue.extend(pieces);
+            self.flush(channel.0);
+        }
+    }
+
+    fn flush(&mut self, stream: StreamId) {
+        if let Some(queue) = self.outgoing.get_mut(&stream) {
+            write_queue(&mut self.connection, stream, queue);
+        }
+    }
+
+    /// Ends a one-way channel after what was written.
+    pub(super) fn finish(&mut self, channel: ChannelId) {
+        let _ = self.connection.send_stream(channel.0).finish();
+        self.outgoing.remove(&channel.0);
+    }
+
+    /// Ends a one-way channel at once; what was written need not arrive.
+    pub(super) fn reset(&mut self, channel: ChannelId) {
+        let _ = self.connection.send_stream(channel.0).reset(VarInt::from_u32(0));
+        self.outgoing.remove(&channel.0);
+    }
+
+    /// Closes once the control messages that wait have arrived.
+    pub(super) fn close_gently(&mut self) {
+        if self.closing == Closing::No {
+            self.closing = Closing::Asked;
+        }
+    }
+
+    /// Closes now.
+    pub(super) fn close(&mut self, now: Instant, code: CloseCode) {
+        self.connection.close(now, VarInt::from_u32(code.number()), Bytes::new());
+    }
+
+    /// Where the other end is now.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.connection.network_path(PathId::ZERO).ok().map(|path| path.remote())
+    }
+}
+
+fn write_queue(connection: &mut Connection, stream: StreamId, queue: &mut VecDeque<Bytes>) {
+    while !queue.is_empty() {
+        let mut pieces = queue.make_contiguous();
+        let before = pieces.len();
+        let result = connection.send_stream(stream).write_chunks(&mut pieces);
+        let written = before.saturating_sub(pieces.len());
+        queue.drain(..written);
+        match result {
+            Ok(_) => {}
+            Err(WriteError::Blocked) => return,
+            Err(WriteError::Stopped(_) | WriteError::ClosedStream) => {
+                queue.clear();
+                return;
+            }
+        }
+    }
+}
+
+fn read_once(connection: &mut Connection, stream: StreamId, most: usize) -> ChannelRead {
+    let mut receive = connection.recv_stream(stream);
+    let Ok(mut chunks) = receive.read(true) else { return ChannelRead::Reset };
+    let read = match chunks.next(most) {
+        Ok(Some(chunk)) => ChannelRead::Data(chunk.bytes),
+        Ok(None) => ChannelRead::End,
+        Err(ReadError::Blocked) => ChannelRead::Nothing,
+        Err(ReadError::Reset(_)) => ChannelRead::Reset,
+    };
+    // What has to be sent is found by polling for transmits after every turn.
+    let _ = chunks.finalize();
+    read
+}

@@ -1,0 +1,469 @@
+//! All links of a node: datagrams in and out, dialling, answering, and who waits for what.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use noq_proto::{
+    ClientConfig, ConnectionError, ConnectionHandle, ConnectionId, DatagramEvent, Endpoint, FourTuple, Incoming,
+    IdleTimeout, MtuDiscoveryConfig, ServerConfig, TimeSource, TransportConfig, VarInt,
+};
+
+use super::quic::{Change, QuicLink};
+use super::{ChannelId, ChannelRead, CloseCode, LinkEvent, LinkKey, Timers, road};
+use crate::entropy::Entropy;
+use crate::identity::PeerId;
+use crate::noise::quic::{self, QuicCrypto};
+use crate::wire::Malformed;
+use crate::{LinkLoss, Received, Road, Transmit, Why};
+
+/// Links at most, those under way included; more are not answered.
+const MAX_LINKS: usize = 512;
+/// Answers of the endpoint itself that wait to be sent; more are dropped, as the network might.
+const MAX_ANSWERS: usize = 64;
+/// First packets of strangers answered without proof of address, for each second.
+const INITIALS_PER_SECOND: u32 = 32;
+/// Largest window of one stream: more could hold more pieces than the QUIC implementation allows (quinn #2809).
+const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+/// Window of a whole connection.
+const LINK_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes that may be written and not yet acknowledged.
+const SEND_WINDOW: u64 = 8 * 1024 * 1024;
+/// One-way channels that a peer may have open.
+const MAX_CHANNELS: u32 = 16;
+/// A link without a sign of life for so long is gone.
+const IDLE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long closing waits for what was said to arrive.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// The links of a node.
+pub(crate) struct Links {
+    endpoint: Endpoint,
+    crypto: QuicCrypto,
+    transport: Arc<TransportConfig>,
+    first_ids: Arc<dyn Fn() -> ConnectionId + Send + Sync>,
+    clock: Arc<Clock>,
+    links: BTreeMap<LinkKey, QuicLink>,
+    keys: BTreeMap<usize, LinkKey>,
+    next: u64,
+    by_peer: BTreeMap<PeerId, Vec<LinkKey>>,
+    /// Links whose state may have changed since they were last looked at.
+    touched: BTreeSet<LinkKey>,
+    /// Links that may have something to send, in turn.
+    sending: VecDeque<LinkKey>,
+    answers: VecDeque<(Transmit, Vec<u8>)>,
+    events: VecDeque<LinkEvent>,
+    initials: (Option<Instant>, u32),
+    closing: Option<Instant>,
+}
+
+/// The wall clock as the node was told it, for address tokens.
+#[derive(Debug)]
+struct Clock {
+    unix_millis: AtomicU64,
+}
+
+impl TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+            .checked_add(Duration::from_millis(self.unix_millis.load(Ordering::Relaxed)))
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+impl Links {
+    pub(crate) fn new(crypto: QuicCrypto, entropy: &mut Entropy, max_datagram: u16, unix_time: u64) -> Self {
+        let clock = Arc::new(Clock { unix_millis: AtomicU64::new(unix_time) });
+        let transport = Arc::new(transport_config(max_datagram));
+        let mut server = ServerConfig::new(crypto.server(), quic::token_key(entropy));
+        server.transport_config(Arc::clone(&transport)).time_source(Arc::clone(&clock) as _);
+        server.max_incoming(64).incoming_buffer_size(64 * 1024).incoming_buffer_size_total(1024 * 1024);
+        let mut config = quic::endpoint_config(entropy);
+        // What we are willing to receive; what is sent is bound by probing each path.
+        let _ = config.max_udp_payload_size(65_527);
+        let first_ids = quic::initial_connection_ids(entropy.stream("first connection ids"));
+        Self {
+            endpoint: Endpoint::new(Arc::new(config), Some(Arc::new(server)), true),
+            crypto,
+            transport,
+            first_ids,
+            clock,
+            links: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            next: 0,
+            by_peer: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            sending: VecDeque::new(),
+            answers: VecDeque::new(),
+            events: VecDeque::new(),
+            initials: (None, 0),
+            closing: None,
+        }
+    }
+
+    pub(crate) fn set_clock(&self, unix_time: u64) {
+        self.clock.unix_millis.store(unix_time, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mix(&self, fresh: &[u8; 32]) {
+        self.crypto.mix(fresh);
+    }
+
+    /// Takes what arrived, datagram by datagram.
+    pub(crate) fn handle_datagram(&mut self, now: Instant, received: Received, mut data: BytesMut) {
+        let path = FourTuple::new(received.remote, received.local);
+        let segment = received.segment_size.max(1);
+        while !data.is_empty() {
+            let datagram = data.split_to(segment.min(data.len()));
+            let mut answer = Vec::new();
+            match self.endpoint.handle(now, path, received.ecn, datagram, &mut answer) {
+                Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                    let Some(key) = self.keys.get(&handle.0).copied() else { continue };
+                    if let Some(link) = self.links.get_mut(&key) {
+                        link.connection.handle_event(event);
+                        self.touched.insert(key);
+                    }
+                }
+                Some(DatagramEvent::NewConnection(incoming)) => self.answer(now, incoming),
+                Some(DatagramEvent::Response(transmit)) => self.queue_answer(transmit, answer),
+                None => {}
+            }
+        }
+    }
+
+    /// Answers a first packet; asks for proof of address when there are many.
+    fn answer(&mut self, now: Instant, incoming: Incoming) {
+        let (since, count) = self.initials;
+        let fresh = since.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1));
+        self.initials = if fresh { (Some(now), 1) } else { (since, count.saturating_add(1)) };
+        if self.closing.is_some() || self.links.len() >= MAX_LINKS {
+            self.endpoint.ignore(incoming);
+            return;
+        }
+        let mut answer = Vec::new();
+        if self.initials.1 > INITIALS_PER_SECOND && !incoming.remote_address_validated() {
+            match self.endpoint.retry(incoming, &mut answer) {
+                Ok(transmit) => self.queue_answer(transmit, answer),
+                Err(error) => self.endpoint.ignore(error.into_incoming()),
+            }
+            return;
+        }
+        match self.endpoint.accept(incoming, now, &mut answer, None) {
+            Ok((handle, connection)) => {
+                self.add(handle, connection, None);
+            }
+            // Whoever cannot write a first packet for us gets no answer at all.
+            Err(_) => {}
+        }
+    }
+
+    fn queue_answer(&mut self, transmit: noq_proto::Transmit, mut data: Vec<u8>) {
+        if self.answers.len() < MAX_ANSWERS {
+            data.truncate(transmit.size);
+            self.answers.push_back((convert(&transmit), data));
+        }
+    }
+
+    /// Dials a peer at an address.
+    pub(crate) fn dial(&mut self, now: Instant, peer: PeerId, address: SocketAddr) -> Option<LinkKey> {
+        if self.closing.is_some() || self.links.len() >= MAX_LINKS {
+            return None;
+        }
+        let mut config = ClientConfig::new(self.crypto.client(peer));
+        config.version(quic::WIRE_VERSION).transport_config(Arc::clone(&self.transport));
+        config.initial_dst_cid_provider(Arc::clone(&self.first_ids));
+        let (handle, connection) = self.endpoint.connect(now, config, address, "").ok()?;
+        Some(self.add(handle, connection, Some(peer)))
+    }
+
+    fn add(&mut self, handle: ConnectionHandle, connection: noq_proto::Connection, dialled: Option<PeerId>) -> LinkKey {
+        let key = LinkKey(self.next);
+        self.next = self.next.saturating_add(1);
+        self.keys.insert(handle.0, key);
+        self.links.insert(key, QuicLink::new(handle, connection, dialled));
+        self.touched.insert(key);
+        key
+    }
+
+    /// The next datagrams to send.
+    pub(crate) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        max_segments: NonZeroUsize,
+        buffer: &mut Vec<u8>,
+        timers: &mut Timers,
+    ) -> Option<Transmit> {
+        if let Some((transmit, data)) = self.answers.pop_front() {
+            buffer.extend_from_slice(&data);
+            return Some(transmit);
+        }
+        while let Some(key) = self.sending.pop_front() {
+            let Some(link) = self.links.get_mut(&key) else { continue };
+            let transmit = link.connection.poll_transmit(now, max_segments, buffer);
+            timers.set(Why::Link(key.0), link.connection.poll_timeout());
+            if let Some(transmit) = transmit {
+                self.sending.push_back(key);
+                return Some(convert(&transmit));
+            }
+            // Sending may have been the last thing a closing connection had to do.
+            if link.connection.is_drained() {
+                self.touched.insert(key);
+            }
+        }
+        None
+    }
+
+    /// A link's timer has come.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, number: u64) {
+        let key = LinkKey(number);
+        if let Some(link) = self.links.get_mut(&key) {
+            link.connection.handle_timeout(now);
+            self.touched.insert(key);
+        }
+    }
+
+    /// Looks at every touched link; gives those to read from and write to.
+    pub(crate) fn pump(&mut self, now: Instant, timers: &mut Timers) -> Vec<LinkKey> {
+        if let Some(since) = self.closing
+            && now.saturating_duration_since(since) >= LINGER
+        {
+            self.close_all(now, CloseCode::Interrupted);
+        }
+        let touched: Vec<_> = std::mem::take(&mut self.touched).into_iter().collect();
+        for key in &touched {
+            self.pump_one(now, *key, timers);
+        }
+        touched
+    }
+
+    fn pump_one(&mut self, now: Instant, key: LinkKey, timers: &mut Timers) {
+        let Some(link) = self.links.get_mut(&key) else { return };
+        let handle = link.handle;
+        while let Some(event) = link.connection.poll_endpoint_events() {
+            if let Some(event) = self.endpoint.handle_event(handle, event) {
+                link.connection.handle_event(event);
+            }
+        }
+        for change in link.pump() {
+            match change {
+                Change::Up(peer) => {
+                    self.by_peer.entry(peer).or_default().push(key);
+                    self.events.push_back(LinkEvent::Up { link: key, peer });
+                }
+                Change::Down(reason) => self.events.extend(down(key, link, &reason)),
+                Change::Finished => link.close(now, CloseCode::Done),
+            }
+        }
+        while let Some(event) = link.connection.poll_endpoint_events() {
+            if let Some(event) = self.endpoint.handle_event(handle, event) {
+                link.connection.handle_event(event);
+            }
+        }
+        if link.connection.is_closed() {
+            forget_peer(&mut self.by_peer, link.peer, key);
+        }
+        if link.connection.is_drained() {
+            self.links.remove(&key);
+            self.keys.remove(&handle.0);
+            timers.set(Why::Link(key.0), None);
+            return;
+        }
+        timers.set(Why::Link(key.0), link.connection.poll_timeout());
+        if !self.sending.contains(&key) {
+            self.sending.push_back(key);
+        }
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// The link to use for a peer: the one that was up first.
+    pub(crate) fn to(&self, peer: PeerId) -> Option<LinkKey> {
+        self.by_peer.get(&peer)?.first().copied()
+    }
+
+    /// Whether this link is up.
+    pub(crate) fn peer(&self, link: LinkKey) -> Option<PeerId> {
+        self.links.get(&link).filter(|link| !link.connection.is_closed())?.peer
+    }
+
+    pub(crate) fn address(&self, link: LinkKey) -> Option<SocketAddr> {
+        self.links.get(&link)?.address()
+    }
+
+    pub(crate) fn road(&self, link: LinkKey) -> Option<Road> {
+        self.address(link).map(road)
+    }
+
+    pub(crate) fn round_trip(&self, link: LinkKey) -> Option<Duration> {
+        self.links.get(&link)?.connection.rtt(noq_proto::PathId::ZERO)
+    }
+
+    /// Sends a control message.
+    pub(crate) fn send_control(&mut self, now: Instant, link: LinkKey, frame: Vec<u8>) {
+        let Some(found) = self.links.get_mut(&link) else { return };
+        if !found.send_control(frame) {
+            self.fail(now, link);
+        }
+        self.touched.insert(link);
+    }
+
+    pub(crate) fn next_control(&mut self, link: LinkKey) -> Result<Option<Vec<u8>>, Malformed> {
+        self.links.get_mut(&link).map_or(Ok(None), QuicLink::next_control)
+    }
+
+    pub(crate) fn readable(&self, link: LinkKey) -> Vec<ChannelId> {
+        self.links.get(&link).map(QuicLink::readable).unwrap_or_default()
+    }
+
+    pub(crate) fn read(&mut self, link: LinkKey, channel: ChannelId, most: usize) -> ChannelRead {
+        self.with(link, |found| found.read(channel, most)).unwrap_or(ChannelRead::Reset)
+    }
+
+    pub(crate) fn stop(&mut self, link: LinkKey, channel: ChannelId) {
+        self.with(link, |found| found.stop(channel));
+    }
+
+    pub(crate) fn open(&mut self, link: LinkKey) -> Option<ChannelId> {
+        self.with(link, QuicLink::open).flatten()
+    }
+
+    pub(crate) fn is_writable(&self, link: LinkKey, channel: ChannelId) -> bool {
+        self.links.get(&link).is_some_and(|found| found.is_writable(channel))
+    }
+
+    pub(crate) fn write(&mut self, link: LinkKey, channel: ChannelId, pieces: impl IntoIterator<Item = Bytes>) {
+        self.with(link, |found| found.write(channel, pieces));
+    }
+
+    pub(crate) fn finish(&mut self, link: LinkKey, channel: ChannelId) {
+        self.with(link, |found| found.finish(channel));
+    }
+
+    pub(crate) fn reset(&mut self, link: LinkKey, channel: ChannelId) {
+        self.with(link, |found| found.reset(channel));
+    }
+
+    /// Looks at a link again, since something it waits for may have changed.
+    pub(crate) fn touch(&mut self, link: LinkKey) {
+        if self.links.contains_key(&link) {
+            self.touched.insert(link);
+        }
+    }
+
+    /// Gives up a dial that is not needed any more.
+    pub(crate) fn abandon(&mut self, now: Instant, link: LinkKey) {
+        self.with(link, |found| found.close(now, CloseCode::Done));
+    }
+
+    /// Closes a link whose peer broke the protocol.
+    pub(crate) fn fail(&mut self, now: Instant, link: LinkKey) {
+        let Some(found) = self.links.get_mut(&link) else { return };
+        if found.connection.is_closed() {
+            return;
+        }
+        found.close(now, CloseCode::Violation);
+        if let Some(peer) = found.peer {
+            forget_peer(&mut self.by_peer, Some(peer), link);
+            self.events.push_back(LinkEvent::Down { link, peer, why: LinkLoss::Broken, cancelled: false });
+        }
+        self.touched.insert(link);
+    }
+
+    /// Closes every link once what was said has arrived, and answers nobody new. Gives when to give up waiting.
+    pub(crate) fn close(&mut self, now: Instant) -> Instant {
+        self.closing.get_or_insert(now);
+        for (key, link) in &mut self.links {
+            if link.peer.is_some() {
+                link.close_gently();
+            } else {
+                link.close(now, CloseCode::Done);
+            }
+            self.touched.insert(*key);
+        }
+        now.checked_add(LINGER).unwrap_or(now)
+    }
+
+    fn close_all(&mut self, now: Instant, code: CloseCode) {
+        for (key, link) in &mut self.links {
+            if !link.connection.is_closed() {
+                link.close(now, code);
+                self.touched.insert(*key);
+            }
+        }
+    }
+
+    /// Whether every link has said its goodbye.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.answers.is_empty() && self.links.values().all(|link| link.connection.is_closed())
+    }
+
+    fn with<R>(&mut self, link: LinkKey, act: impl FnOnce(&mut QuicLink) -> R) -> Option<R> {
+        let found = self.links.get_mut(&link)?;
+        self.touched.insert(link);
+        Some(act(found))
+    }
+}
+
+fn forget_peer(by_peer: &mut BTreeMap<PeerId, Vec<LinkKey>>, peer: Option<PeerId>, link: LinkKey) {
+    let Some(peer) = peer else { return };
+    if let Some(links) = by_peer.get_mut(&peer) {
+        links.retain(|other| *other != link);
+        if links.is_empty() {
+            by_peer.remove(&peer);
+        }
+    }
+}
+
+fn down(key: LinkKey, link: &QuicLink, reason: &ConnectionError) -> Option<LinkEvent> {
+    let Some(peer) = link.peer else {
+        let other_version = *reason == ConnectionError::VersionMismatch;
+        return link.dialled.map(|peer| LinkEvent::Failed { link: key, peer, other_version });
+    };
+    let interrupted = VarInt::from_u32(CloseCode::Interrupted.number());
+    let mut cancelled = false;
+    let why = match reason {
+        ConnectionError::ApplicationClosed(close) => {
+            cancelled = close.error_code == interrupted;
+            LinkLoss::Closed
+        }
+        ConnectionError::LocallyClosed => LinkLoss::Ours,
+        ConnectionError::TimedOut => LinkLoss::TimedOut,
+        _ => LinkLoss::Broken,
+    };
+    Some(LinkEvent::Down { link: key, peer, why, cancelled })
+}
+
+fn convert(transmit: &noq_proto::Transmit) -> Transmit {
+    Transmit {
+        remote: transmit.destination,
+        local: transmit.src_ip,
+        ecn: transmit.ecn,
+        size: transmit.size,
+        segment_size: transmit.segment_size,
+    }
+}
+
+fn transport_config(max_datagram: u16) -> TransportConfig {
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(max_datagram.max(1200));
+    let mut config = TransportConfig::default();
+    config
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_concurrent_uni_streams(VarInt::from_u32(MAX_CHANNELS))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(LINK_WINDOW))
+        .send_window(SEND_WINDOW)
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .datagram_receive_buffer_size(None)
+        .mtu_discovery_config(Some(discovery))
+        .allow_spin(false);
+    config
+}

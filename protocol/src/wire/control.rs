@@ -1,0 +1,209 @@
+//! The control channel's messages.
+
+use hither_schema::control_capnp::{self as schema, control};
+
+use super::{Envelope, Malformed, encode, exact, read};
+use crate::Refusal;
+use crate::chat::MessageId;
+use crate::transfer::TransferId;
+use crate::transfer::hash::Root;
+
+/// One message of the control channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Control {
+    Hello { agent: String },
+    Message(Envelope),
+    Receipt { id: MessageId, state: ReceiptState },
+    Answer { transfer: TransferId, answer: Answer },
+    Complete { transfer: TransferId, root: Root },
+    Received { transfer: TransferId, root: Root },
+    Cancel { transfer: TransferId, reason: CancelReason },
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReceiptState {
+    Stored,
+    Refused,
+}
+
+/// What a receiver says to an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Accept(SkipSet),
+    Refuse(Refusal),
+}
+
+/// Why a side gives a transfer up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CancelReason {
+    Cancelled,
+    SourceChanged,
+    Mismatch,
+    DiskFull,
+    DiskFailed,
+    WouldOverwrite,
+    Violation,
+}
+
+/// Entries of a manifest that need not travel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SkipSet(Vec<u8>);
+
+impl SkipSet {
+    /// Adds an entry's number.
+    pub(crate) fn insert(&mut self, index: u32) {
+        let Ok(byte) = usize::try_from(index / 8) else { return };
+        if self.0.len() <= byte {
+            self.0.resize(byte.saturating_add(1), 0);
+        }
+        if let Some(bits) = self.0.get_mut(byte) {
+            *bits |= 1 << (index % 8);
+        }
+    }
+
+    /// Whether an entry's number is in it.
+    pub(crate) fn contains(&self, index: u32) -> bool {
+        let bits = usize::try_from(index / 8).ok().and_then(|byte| self.0.get(byte));
+        bits.is_some_and(|bits| bits & (1 << (index % 8)) != 0)
+    }
+}
+
+impl Control {
+    /// The message with its frame.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        encode::<control::Owned>(|root| match self {
+            Self::Hello { agent } => root.init_hello().set_agent(agent.as_str()),
+            Self::Message(envelope) => envelope.fill(root.init_message()),
+            Self::Receipt { id, state } => {
+                let mut receipt = root.init_receipt();
+                receipt.set_id(&id.0);
+                receipt.set_state(match state {
+                    ReceiptState::Stored => schema::ReceiptState::Stored,
+                    ReceiptState::Refused => schema::ReceiptState::Refused,
+                });
+            }
+            Self::Answer { transfer, answer } => {
+                let mut reply = root.init_answer();
+                reply.set_transfer(&transfer.0);
+                match answer {
+                    Answer::Accept(skip) => reply.set_accept(&skip.0),
+                    Answer::Refuse(why) => reply.set_refuse(refusal_out(*why)),
+                }
+            }
+            Self::Complete { transfer, root: hash } => {
+                let mut complete = root.init_complete();
+                complete.set_transfer(&transfer.0);
+                complete.set_root(&hash.0);
+            }
+            Self::Received { transfer, root: hash } => {
+                let mut received = root.init_received();
+                received.set_transfer(&transfer.0);
+                received.set_root(&hash.0);
+            }
+            Self::Cancel { transfer, reason } => {
+                let mut cancel = root.init_cancel();
+                cancel.set_transfer(&transfer.0);
+                cancel.set_reason(reason_out(*reason));
+            }
+        })
+    }
+
+    /// Parses a frame's content.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let message = read::<control::Owned>(bytes)?;
+        Ok(match message.get()?.which()? {
+            control::Hello(hello) => {
+                let agent = hello?.get_agent()?.to_str()?;
+                Self::Hello { agent: agent.chars().take(64).collect() }
+            }
+            control::Message(envelope) => Self::Message(Envelope::parse(envelope?)?),
+            control::Receipt(receipt) => {
+                let receipt = receipt?;
+                let state = match receipt.get_state()? {
+                    schema::ReceiptState::Stored => ReceiptState::Stored,
+                    schema::ReceiptState::Refused => ReceiptState::Refused,
+                };
+                Self::Receipt { id: MessageId(exact(receipt.get_id()?)?), state }
+            }
+            control::Answer(answer) => {
+                let answer = answer?;
+                let transfer = TransferId(exact(answer.get_transfer()?)?);
+                let answer = match answer.which()? {
+                    schema::answer::Accept(skip) => Answer::Accept(SkipSet(skip?.to_vec())),
+                    schema::answer::Refuse(why) => Answer::Refuse(refusal_in(why?)),
+                };
+                Self::Answer { transfer, answer }
+            }
+            control::Complete(complete) => {
+                let complete = complete?;
+                Self::Complete {
+                    transfer: TransferId(exact(complete.get_transfer()?)?),
+                    root: Root(exact(complete.get_root()?)?),
+                }
+            }
+            control::Received(received) => {
+                let received = received?;
+                Self::Received {
+                    transfer: TransferId(exact(received.get_transfer()?)?),
+                    root: Root(exact(received.get_root()?)?),
+                }
+            }
+            control::Cancel(cancel) => {
+                let cancel = cancel?;
+                Self::Cancel {
+                    transfer: TransferId(exact(cancel.get_transfer()?)?),
+                    reason: reason_in(cancel.get_reason()?),
+                }
+            }
+        })
+    }
+}
+
+fn refusal_out(why: Refusal) -> schema::Refusal {
+    match why {
+        Refusal::Declined => schema::Refusal::Declined,
+        Refusal::Stranger => schema::Refusal::Stranger,
+        Refusal::WouldOverwrite => schema::Refusal::WouldOverwrite,
+        Refusal::NoSpace => schema::Refusal::NoSpace,
+        Refusal::NotWritable => schema::Refusal::NotWritable,
+        Refusal::BadManifest => schema::Refusal::BadManifest,
+        Refusal::Busy => schema::Refusal::Busy,
+    }
+}
+
+fn refusal_in(why: schema::Refusal) -> Refusal {
+    match why {
+        schema::Refusal::Declined => Refusal::Declined,
+        schema::Refusal::Stranger => Refusal::Stranger,
+        schema::Refusal::WouldOverwrite => Refusal::WouldOverwrite,
+        schema::Refusal::NoSpace => Refusal::NoSpace,
+        schema::Refusal::NotWritable => Refusal::NotWritable,
+        schema::Refusal::BadManifest => Refusal::BadManifest,
+        schema::Refusal::Busy => Refusal::Busy,
+    }
+}
+
+fn reason_out(reason: CancelReason) -> schema::CancelReason {
+    match reason {
+        CancelReason::Cancelled => schema::CancelReason::Cancelled,
+        CancelReason::SourceChanged => schema::CancelReason::SourceChanged,
+        CancelReason::Mismatch => schema::CancelReason::Mismatch,
+        CancelReason::DiskFull => schema::CancelReason::DiskFull,
+        CancelReason::DiskFailed => schema::CancelReason::DiskFailed,
+        CancelReason::WouldOverwrite => schema::CancelReason::WouldOverwrite,
+        CancelReason::Violation => schema::CancelReason::Violation,
+    }
+}
+
+fn reason_in(reason: schema::CancelReason) -> CancelReason {
+    match reason {
+        schema::CancelReason::Cancelled => CancelReason::Cancelled,
+        schema::CancelReason::SourceChanged => CancelReason::SourceChanged,
+        schema::CancelReason::Mismatch => CancelReason::Mismatch,
+        schema::CancelReason::DiskFull => CancelReason::DiskFull,
+        schema::CancelReason::DiskFailed => CancelReason::DiskFailed,
+        schema::CancelReason::WouldOverwrite => CancelReason::WouldOverwrite,
+        schema::CancelReason::Violation => CancelReason::Violation,
+    }
+}

@@ -1,0 +1,79 @@
+//! The wire: Cap'n Proto to domain types and back. What a peer sent is parsed once, here, into types that cannot
+//! be wrong.
+//!
+//! Every message is a frame: its length as a little-endian `u32`, then one Cap'n Proto message, unpacked, in the
+//! standard stream framing. PROTOCOL.md says the same in prose.
+
+mod control;
+mod envelope;
+mod frame;
+mod records;
+mod transfer;
+
+pub(crate) use control::{Answer, CancelReason, Control, ReceiptState, SkipSet};
+pub(crate) use envelope::{Content, Envelope, NewContent};
+pub(crate) use frame::{FrameReader, MAX_FRAME};
+pub(crate) use records::{PeerCount, QueuedRecord, encode_contact, encode_kept, parse_contact};
+pub(crate) use transfer::{Chunk, ChannelOpen, OfferHead, encode_chunk, encode_open_chunks, encode_offer, encode_part, parse_chunk, parse_open, parse_part};
+
+use capnp::message::{HeapAllocator, ReaderOptions, TypedReader};
+use capnp::serialize::BufferSegments;
+
+/// Bytes that are not what they should be. The link they came over is closed: an honest peer sends none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+impl From<capnp::Error> for Malformed {
+    fn from(_: capnp::Error) -> Self {
+        Self
+    }
+}
+
+impl From<capnp::NotInSchema> for Malformed {
+    fn from(_: capnp::NotInSchema) -> Self {
+        Self
+    }
+}
+
+impl From<std::str::Utf8Error> for Malformed {
+    fn from(_: std::str::Utf8Error) -> Self {
+        Self
+    }
+}
+
+/// Reads one message. The traversal limit is four times what can have been sent, so pointers that share a target
+/// cannot multiply work; nesting goes no deeper than the schema does.
+fn read<'a, T: capnp::traits::Owned>(
+    bytes: &'a [u8],
+) -> Result<TypedReader<BufferSegments<&'a [u8]>, T>, Malformed> {
+    let words = bytes.len().div_ceil(8);
+    let mut options = ReaderOptions::new();
+    options.traversal_limit_in_words(Some(words.saturating_mul(4).max(64))).nesting_limit(8);
+    let mut rest = bytes;
+    let message = capnp::serialize::read_message_from_flat_slice(&mut rest, options)?;
+    if !rest.is_empty() {
+        return Err(Malformed);
+    }
+    Ok(message.into_typed())
+}
+
+/// Encodes one message without a frame.
+fn encode_bare<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
+    let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(32));
+    fill(message.init_root::<T::Builder<'_>>());
+    capnp::serialize::write_message_to_words(&message)
+}
+
+/// Encodes one message with its frame.
+fn encode<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
+    let bare = encode_bare::<T>(fill);
+    let mut framed = Vec::with_capacity(bare.len().saturating_add(4));
+    framed.extend_from_slice(&u32::try_from(bare.len()).unwrap_or(u32::MAX).to_le_bytes());
+    framed.extend_from_slice(&bare);
+    framed
+}
+
+/// Exactly `N` bytes.
+fn exact<const N: usize>(data: &[u8]) -> Result<[u8; N], Malformed> {
+    data.try_into().map_err(|_| Malformed)
+}

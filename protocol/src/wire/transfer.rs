@@ -1,0 +1,144 @@
+//! The one-way channels' messages: manifests and chunks.
+
+use hither_schema::transfer_capnp::{chunk, entry, open, part};
+
+use super::{Malformed, encode, exact, read};
+use crate::transfer::hash::ChunkValue;
+use crate::transfer::{Entry, EntryKind, Manifest, RelativePath, TransferId};
+
+/// Most entries of a [`Part`](hither_schema::transfer_capnp::part): with the longest paths they still fit a frame
+/// once cut by size, see [`encode_part`].
+const PART_BYTES: usize = 32 * 1024;
+/// Longest name of an offer, in bytes.
+const MAX_NAME: usize = 255;
+
+/// What a one-way channel carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ChannelOpen {
+    Manifest(OfferHead),
+    Chunks(TransferId),
+}
+
+/// An offer before its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OfferHead {
+    pub(crate) transfer: TransferId,
+    pub(crate) name: String,
+    pub(crate) entries: u32,
+    pub(crate) bytes: u64,
+}
+
+/// What stands before a chunk's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) file: u32,
+    pub(crate) length: u32,
+    pub(crate) offset: u64,
+    pub(crate) value: ChunkValue,
+}
+
+pub(crate) fn encode_offer(transfer: TransferId, manifest: &Manifest) -> Vec<u8> {
+    encode::<open::Owned>(|root| {
+        let mut offer = root.init_manifest();
+        offer.set_transfer(&transfer.0);
+        offer.set_name(manifest.name());
+        offer.set_entries(u32::try_from(manifest.entries().len()).unwrap_or(u32::MAX));
+        offer.set_bytes(manifest.bytes());
+    })
+}
+
+pub(crate) fn encode_open_chunks(transfer: TransferId) -> Vec<u8> {
+    encode::<open::Owned>(|mut root| root.set_chunks(&transfer.0))
+}
+
+/// Encodes entries from the front of `entries` as one frame, and says how many.
+pub(crate) fn encode_part(entries: &[Entry]) -> (Vec<u8>, usize) {
+    let mut bytes = 0_usize;
+    let fitting = entries.iter().take_while(|entry| {
+        let before = bytes;
+        // An entry's words: its struct, its pointers, its path, rounded up component by component.
+        let components = entry.path.components().count();
+        bytes = before.saturating_add(entry.path.as_str().len()).saturating_add(64).saturating_add(components.saturating_mul(16));
+        before < PART_BYTES
+    });
+    let count = fitting.count();
+    let frame = encode::<part::Owned>(|root| {
+        let mut list = root.init_entries(u32::try_from(count).unwrap_or(u32::MAX));
+        for (index, entry) in (0..).zip(entries.iter().take(count)) {
+            fill_entry(list.reborrow().get(index), entry);
+        }
+    });
+    (frame, count)
+}
+
+fn fill_entry(mut root: entry::Builder<'_>, entry: &Entry) {
+    root.set_modified(entry.modified);
+    root.set_executable(entry.executable);
+    match entry.kind {
+        EntryKind::Directory => root.set_directory(()),
+        EntryKind::File(size) => root.set_file(size),
+    }
+    let depth = u32::try_from(entry.path.components().count()).unwrap_or(u32::MAX);
+    let mut path = root.init_path(depth);
+    for (index, component) in (0..).zip(entry.path.components()) {
+        path.set(index, component);
+    }
+}
+
+pub(crate) fn encode_chunk(head: &Chunk) -> Vec<u8> {
+    encode::<chunk::Owned>(|mut root| {
+        root.set_file(head.file);
+        root.set_length(head.length);
+        root.set_offset(head.offset);
+        root.set_value(&head.value.0);
+    })
+}
+
+pub(crate) fn parse_open(bytes: &[u8]) -> Result<ChannelOpen, Malformed> {
+    let message = read::<open::Owned>(bytes)?;
+    Ok(match message.get()?.which()? {
+        open::Manifest(offer) => {
+            let offer = offer?;
+            let name = offer.get_name()?.to_str()?;
+            if name.len() > MAX_NAME {
+                return Err(Malformed);
+            }
+            ChannelOpen::Manifest(OfferHead {
+                transfer: TransferId(exact(offer.get_transfer()?)?),
+                name: name.to_owned(),
+                entries: offer.get_entries(),
+                bytes: offer.get_bytes(),
+            })
+        }
+        open::Chunks(transfer) => ChannelOpen::Chunks(TransferId(exact(transfer?)?)),
+    })
+}
+
+/// The entries of a part, or `None` where one of their paths is not allowed: that is the offer's fault, not the
+/// link's.
+pub(crate) fn parse_part(bytes: &[u8]) -> Result<Option<Vec<Entry>>, Malformed> {
+    let message = read::<part::Owned>(bytes)?;
+    let mut entries = Vec::new();
+    for entry in message.get()?.get_entries()? {
+        let components =
+            entry.get_path()?.iter().map(|text| Ok(text?.to_str()?)).collect::<Result<Vec<_>, Malformed>>()?;
+        let Ok(path) = RelativePath::new(components) else { return Ok(None) };
+        let kind = match entry.which()? {
+            entry::Directory(()) => EntryKind::Directory,
+            entry::File(size) => EntryKind::File(size),
+        };
+        entries.push(Entry { path, kind, modified: entry.get_modified(), executable: entry.get_executable() });
+    }
+    Ok(Some(entries))
+}
+
+pub(crate) fn parse_chunk(bytes: &[u8]) -> Result<Chunk, Malformed> {
+    let message = read::<chunk::Owned>(bytes)?;
+    let chunk = message.get()?;
+    Ok(Chunk {
+        file: chunk.get_file(),
+        length: chunk.get_length(),
+        offset: chunk.get_offset(),
+        value: ChunkValue(exact(chunk.get_value()?)?),
+    })
+}
