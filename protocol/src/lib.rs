@@ -7,6 +7,7 @@ mod node;
 pub mod noise;
 pub mod storage;
 pub mod transfer;
+mod link;
 mod wire;
 
 pub use node::*;
