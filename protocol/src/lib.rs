@@ -3,11 +3,13 @@
 pub mod chat;
 pub mod entropy;
 pub mod identity;
+mod link;
 mod node;
 pub mod noise;
+mod pairing;
+mod reach;
 pub mod storage;
 pub mod transfer;
-mod link;
 mod wire;
 
 pub use node::*;

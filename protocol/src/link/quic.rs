@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use noq_proto::{
-    Connection, ConnectionError, ConnectionHandle, Dir, Event, PathId, ReadError, Side, StreamEvent, StreamId,
-    VarInt, WriteError,
+    Connection, ConnectionError, ConnectionHandle, Dir, Event, PathId, ReadError, Side, StreamEvent,
+    StreamId, VarInt, WriteError,
 };
 
 use super::{ChannelId, ChannelRead, CloseCode};

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use noq_proto::{
-    ClientConfig, ConnectionError, ConnectionHandle, ConnectionId, DatagramEvent, Endpoint, FourTuple, Incoming,
-    IdleTimeout, MtuDiscoveryConfig, ServerConfig, TimeSource, TransportConfig, VarInt,
+    ClientConfig, ConnectionError, ConnectionHandle, ConnectionId, DatagramEvent, Endpoint, FourTuple,
+    IdleTimeout, Incoming, MtuDiscoveryConfig, ServerConfig, TimeSource, TransportConfig, VarInt,
 };
 
 use super::quic::{Change, QuicLink};
@@ -181,7 +181,12 @@ impl Links {
         Some(self.add(handle, connection, Some(peer)))
     }
 
-    fn add(&mut self, handle: ConnectionHandle, connection: noq_proto::Connection, dialled: Option<PeerId>) -> LinkKey {
+    fn add(
+        &mut self,
+        handle: ConnectionHandle,
+        connection: noq_proto::Connection,
+        dialled: Option<PeerId>,
+    ) -> LinkKey {
         let key = LinkKey(self.next);
         self.next = self.next.saturating_add(1);
         self.keys.insert(handle.0, key);
@@ -288,7 +293,12 @@ impl Links {
         self.by_peer.get(&peer)?.first().copied()
     }
 
-    /// Whether this link is up.
+    /// Everyone with a link.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.by_peer.keys().copied()
+    }
+
+    /// Who is at the other end of a link that is up.
     pub(crate) fn peer(&self, link: LinkKey) -> Option<PeerId> {
         self.links.get(&link).filter(|link| !link.connection.is_closed())?.peer
     }
@@ -338,7 +348,12 @@ impl Links {
         self.links.get(&link).is_some_and(|found| found.is_writable(channel))
     }
 
-    pub(crate) fn write(&mut self, link: LinkKey, channel: ChannelId, pieces: impl IntoIterator<Item = Bytes>) {
+    pub(crate) fn write(
+        &mut self,
+        link: LinkKey,
+        channel: ChannelId,
+        pieces: impl IntoIterator<Item = Bytes>,
+    ) {
         self.with(link, |found| found.write(channel, pieces));
     }
 
@@ -401,7 +416,10 @@ impl Links {
 
     /// Whether every link has said its goodbye.
     pub(crate) fn is_drained(&self) -> bool {
-        self.answers.is_empty() && self.links.values().all(|link| link.connection.is_closed())
+        self.answers.is_empty()
+            && self.touched.is_empty()
+            && self.sending.is_empty()
+            && self.links.values().all(|link| link.connection.is_closed())
     }
 
     fn with<R>(&mut self, link: LinkKey, act: impl FnOnce(&mut QuicLink) -> R) -> Option<R> {

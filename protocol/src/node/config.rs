@@ -45,6 +45,8 @@ pub struct Rules {
     pub strangers: Strangers,
     /// Whether offers of contacts and expected peers are put to the user too.
     pub ask_always: bool,
+    /// Whether the user is there to be asked where names are taken and `conflict` would refuse.
+    pub ask_conflicts: bool,
     /// Peers named by the user for now, treated as contacts.
     pub expected: BTreeSet<PeerId>,
     /// Refuse everyone but those expected.

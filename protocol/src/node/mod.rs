@@ -1,14 +1,24 @@
 //! The one interface: what arrives goes in, what is to be done comes out, and time is an argument.
+//!
+//! [`Node`] decides everything and touches nothing. Its runtime's whole duty is: after every call of a `handle_…`
+//! or user method, poll storage, transmits, streams, the announcement and events until each gives nothing, then ask
+//! [`Node::poll_timeout`] when to come back.
 
 mod config;
 mod event;
+mod receiving;
+mod sending;
+mod storage_queue;
 mod surroundings;
 mod transmit;
+mod turn;
+mod types;
+mod user;
 
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -18,137 +28,124 @@ pub use event::{
 };
 pub use surroundings::{Announcement, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
+pub use types::{
+    Acceptance, Contact, ContactError, NoSuchTransfer, OfferError, PeerView, Progress, SendError,
+};
 
-use crate::chat::MessageId;
-use crate::entropy::Seed;
+use self::receiving::{Incoming, Inflow};
+use self::sending::Outgoing;
+use self::storage_queue::{Purpose, StorageQueue};
+use crate::chat::Chat;
+use crate::entropy::{Entropy, Seed, Stream};
 use crate::identity::{Identity, PeerId};
-use crate::storage::{Done, StorageId, StorageRequest};
+use crate::link::{ChannelId, LinkKey, Links, Timers};
+use crate::noise::quic::{Ciphers, NetworkId, QuicCrypto};
+use crate::pairing::Contacts;
+use crate::reach::{Dialler, Nearby};
+use crate::storage::{Done, StorageId, StorageRequest, Work};
 use crate::transfer::TransferId;
 
-/// A node.
+/// Events that the user has not fetched; at this bound links are not read.
+const MAX_EVENTS: usize = 1024;
+
+/// A node: one identity on the network.
 pub struct Node {
-    peer: PeerId,
+    me: Arc<Identity>,
+    agent: String,
+    rules: Rules,
+    /// The wall clock as it was last told: Unix milliseconds at an instant.
+    clock: (Instant, u64),
+    entropy: Entropy,
+    ids: Stream,
+    state: State,
+    links: Links,
+    timers: Timers,
+    chat: Chat,
+    contacts: Contacts,
+    dialler: Dialler,
+    nearby: Nearby,
+    storage: StorageQueue,
+    outgoing: BTreeMap<TransferId, Outgoing>,
+    incoming: BTreeMap<TransferId, Incoming>,
+    inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
+    /// Bytes of chunks that are being assembled into writes or written.
+    writing: u64,
+    /// Links that have more to read, once there is room.
+    starved: BTreeSet<LinkKey>,
+    /// Strangers of whose refused offers the user was told.
+    told: BTreeSet<PeerId>,
+    /// Streams that are to be closed: no kind of link runs over them yet.
+    unwanted_streams: BTreeSet<LinkId>,
+    events: VecDeque<Event>,
+    closing: Closing,
 }
 
-/// How to take an offer.
-#[derive(Debug, Clone)]
-pub struct Acceptance {
-    /// The folder it goes into.
-    pub into: PathBuf,
-    /// Another name for the only outermost entry.
-    pub name: Option<String>,
-    /// What to do where names are taken.
-    pub conflict: Conflict,
-}
-
-/// Why a message cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SendError {
-    /// Nothing in it.
-    Empty,
-    /// Over 32 KiB.
-    TooLong,
-    /// The outbox for this peer is full.
-    OutboxFull,
-    /// To oneself.
-    Oneself,
-    /// The records are not loaded, or cannot be written.
-    NotReady,
+enum State {
+    /// The records are being read; links can come up but are not read.
+    Loading,
+    Ready,
+    /// The records cannot be used.
+    Failed,
 }
 
-/// Why nothing can be offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OfferError {
-    /// No path was named.
-    Nothing,
-    /// To oneself.
-    Oneself,
-    /// Too many transfers at once.
-    TooMany,
+enum Closing {
+    No,
+    /// Transfers are being wound up.
+    Winding,
+    /// Links are saying goodbye.
+    Parting,
 }
 
-/// Why an answer or a cancellation does not apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoSuchTransfer {
-    /// No transfer of that name waits for this.
-    Unknown,
-}
-
-/// Where a transfer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// The other side.
-    pub peer: PeerId,
-    /// Whether this side sends.
-    pub sending: bool,
-    /// Bytes that the receiver has verified and written, or, on the sending side, that were sent.
-    pub done: u64,
-    /// Bytes that will travel in all.
-    pub total: u64,
-    /// Over which road, while there is a link.
-    pub road: Option<Road>,
-}
-
-/// A contact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contact {
-    /// Who.
-    pub peer: PeerId,
-    /// What the user calls them.
-    pub name: String,
-    /// Nothing is taken from them.
-    pub blocked: bool,
-}
-
-/// Why the contacts stay as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContactError {
-    /// The name is in use for another peer.
-    NameTaken,
-    /// The name is empty, over 64 bytes, looks like an id or a flag, or holds control characters.
-    BadName,
-    /// There is no such contact.
-    Unknown,
-    /// The id is one's own.
-    Oneself,
-    /// The contacts are as many as can be kept.
-    TooMany,
-    /// The records are not loaded, or cannot be written.
-    NotReady,
-}
-
-/// Someone near or known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerView {
-    /// Who, where that is known: someone near who is no contact is not recognised.
-    pub peer: Option<PeerId>,
-    /// A contact's name.
-    pub name: Option<String>,
-    /// Whether there is a link now.
-    pub connected: bool,
-    /// Whether it is seen on the local network.
-    pub near: bool,
-    /// Where it would be dialled, best first.
-    pub addresses: Vec<SocketAddr>,
-    /// The link's smoothed round trip.
-    pub round_trip: Option<std::time::Duration>,
-}
-
-#[allow(unused_variables)]
 impl Node {
     /// A node that knows nothing yet but who it is. `unix_time` is in milliseconds. Ask it for storage work at
     /// once: it loads its records first.
     pub fn new(config: Config, identity: Identity, seed: Seed, now: Instant, unix_time: u64) -> Self {
-        Self { peer: identity.peer_id() }
+        let mut entropy = Entropy::new(seed);
+        let me = Arc::new(identity);
+        let ciphers = if config.aes { Ciphers::with_aes() } else { Ciphers::portable() };
+        let ephemerals = entropy.stream("ephemerals");
+        let crypto = QuicCrypto::new(Arc::clone(&me), NetworkId::default(), ciphers, ephemerals);
+        let mut storage = StorageQueue::default();
+        storage.ask(Work::Load, Purpose::Load);
+        Self {
+            agent: config.agent.chars().take(64).collect(),
+            rules: config.rules,
+            clock: (now, unix_time),
+            ids: entropy.stream("message and transfer ids"),
+            state: State::Loading,
+            links: Links::new(crypto, &mut entropy, config.max_datagram, unix_time),
+            timers: Timers::default(),
+            chat: Chat::new(me.peer_id()),
+            contacts: Contacts::default(),
+            dialler: Dialler::new(config.reach_within),
+            nearby: Nearby::new(me.peer_id(), entropy.stream("nearby")),
+            storage,
+            outgoing: BTreeMap::new(),
+            incoming: BTreeMap::new(),
+            inflows: BTreeMap::new(),
+            writing: 0,
+            starved: BTreeSet::new(),
+            told: BTreeSet::new(),
+            unwanted_streams: BTreeSet::new(),
+            events: VecDeque::new(),
+            closing: Closing::No,
+            entropy,
+            me,
+        }
     }
 
     /// Who this node is.
     pub fn peer_id(&self) -> PeerId {
-        self.peer
+        self.me.peer_id()
     }
 
-    /// Network in: one datagram, or several of one size. Never fails: what is not ours is dropped and counted.
-    pub fn handle_datagram(&mut self, now: Instant, received: Received, data: BytesMut) {}
+    /// Network in: one datagram, or several of one size. Never fails: what is not ours is dropped.
+    pub fn handle_datagram(&mut self, now: Instant, received: Received, data: BytesMut) {
+        self.links.handle_datagram(now, received, data);
+        self.turn(now);
+    }
 
     /// Network out: writes the next transmit into `buffer`, which must be empty; at most `max_segments` datagrams.
     pub fn poll_transmit(
@@ -157,135 +154,122 @@ impl Node {
         max_segments: NonZeroUsize,
         buffer: &mut Vec<u8>,
     ) -> Option<Transmit> {
-        None
+        self.links.poll_transmit(now, max_segments, buffer, &mut self.timers)
     }
 
     /// Time: when to call [`Node::handle_timeout`] next, and why. Ask again after any other call.
     pub fn poll_timeout(&mut self) -> Option<(Instant, Why)> {
-        None
+        self.timers.next()
     }
 
     /// Time: it is `now`.
-    pub fn handle_timeout(&mut self, now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(why) = self.timers.pop(now) {
+            match why {
+                Why::Link(number) => self.links.handle_timeout(now, number),
+                Why::Announce => self.nearby.tick(self.unix_time(now)),
+                Why::Offer => self.expire_offers(now),
+                Why::Dial | Why::Close => {}
+            }
+        }
+        self.turn(now);
+    }
 
-    /// Disk out.
+    /// Disk out. At most a few megabytes are asked for at once.
     pub fn poll_storage(&mut self) -> Option<StorageRequest> {
-        None
+        self.storage.poll()
     }
 
     /// Disk in: the result of a request.
-    pub fn handle_storage(&mut self, now: Instant, id: StorageId, result: Done) {}
+    pub fn handle_storage(&mut self, now: Instant, id: StorageId, result: Done) {
+        self.stored(now, id, result);
+        self.turn(now);
+    }
 
-    /// Byte streams in.
-    pub fn handle_stream(&mut self, now: Instant, link: LinkId, input: StreamInput<'_>) {}
+    /// Byte streams in. No kind of link runs over byte streams in this version: each is closed.
+    pub fn handle_stream(&mut self, _now: Instant, link: LinkId, input: StreamInput<'_>) {
+        match input {
+            StreamInput::Opened(_) | StreamInput::Data(_) => self.unwanted_streams.insert(link),
+            StreamInput::Closed => self.unwanted_streams.remove(&link),
+        };
+    }
 
     /// Byte streams out.
-    pub fn poll_stream(&mut self, link: LinkId, buffer: &mut Vec<u8>) -> StreamOutput {
-        StreamOutput::Close
+    pub fn poll_stream(&mut self, link: LinkId, _buffer: &mut Vec<u8>) -> StreamOutput {
+        if self.unwanted_streams.remove(&link) { StreamOutput::Close } else { StreamOutput::Idle }
     }
 
     /// Surroundings in.
-    pub fn handle_surroundings(&mut self, now: Instant, surroundings: Surroundings) {}
+    pub fn handle_surroundings(&mut self, now: Instant, surroundings: Surroundings) {
+        match surroundings {
+            Surroundings::Addresses(addresses) => {
+                self.nearby.set_addresses(self.unix_time(now), addresses);
+            }
+            Surroundings::Sighted(sighting) => self.sighted(now, &sighting),
+            Surroundings::Vanished { instance } => {
+                if self.nearby.vanished(&instance) {
+                    self.event(Event::NearbyChanged);
+                }
+            }
+            Surroundings::Clock(unix_time) => {
+                self.clock = (now, unix_time);
+                self.nearby.tick(unix_time);
+            }
+        }
+        self.turn(now);
+    }
 
     /// Surroundings in: fresh randomness of the operating system, after a suspend or now and then.
-    pub fn handle_entropy(&mut self, fresh: &[u8; 32]) {}
+    pub fn handle_entropy(&mut self, fresh: &[u8; 32]) {
+        self.entropy.mix(fresh);
+        self.ids.mix(fresh);
+        self.links.mix(fresh);
+    }
 
     /// Surroundings out: what to announce on the local network from now on, when that has changed.
     pub fn poll_announcement(&mut self) -> Option<Announcement> {
-        None
+        self.nearby.take_announcement()
     }
 
     /// User out: the next thing the user should see.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            // Links that were not read for want of room are read at the next turn.
+            std::mem::take(&mut self.starved).into_iter().for_each(|link| self.links.touch(link));
+        }
+        event
     }
 
-    /// User in: an address at which a peer is said to be.
-    pub fn add_address(&mut self, now: Instant, peer: PeerId, address: SocketAddr) {}
-
-    /// User in: reach a peer, without anything to send yet.
-    pub fn connect(&mut self, now: Instant, peer: PeerId) {}
-
-    /// User in: send a message.
-    pub fn send_message(&mut self, now: Instant, to: PeerId, text: &str) -> Result<MessageId, SendError> {
-        Err(SendError::NotReady)
+    /// End: stops every transfer and closes every link once what was said has arrived, within three seconds. Go on
+    /// polling until [`Node::is_drained`].
+    pub fn close(&mut self, now: Instant) {
+        if self.closing == Closing::No {
+            self.closing = Closing::Winding;
+            self.cancel_all(now);
+        }
+        self.turn(now);
     }
-
-    /// User in: offer files and directories.
-    pub fn offer(&mut self, now: Instant, to: PeerId, paths: Vec<PathBuf>) -> Result<TransferId, OfferError> {
-        Err(OfferError::TooMany)
-    }
-
-    /// User in: take an offer that was put to the user.
-    pub fn accept(
-        &mut self,
-        now: Instant,
-        transfer: TransferId,
-        how: Acceptance,
-    ) -> Result<(), NoSuchTransfer> {
-        Err(NoSuchTransfer::Unknown)
-    }
-
-    /// User in: refuse an offer that was put to the user.
-    pub fn refuse(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> Result<(), NoSuchTransfer> {
-        Err(NoSuchTransfer::Unknown)
-    }
-
-    /// User in: stop a transfer.
-    pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), NoSuchTransfer> {
-        Err(NoSuchTransfer::Unknown)
-    }
-
-    /// User in: other rules from now on.
-    pub fn set_rules(&mut self, rules: Rules) {}
-
-    /// User in: add a contact, or give a known one another name.
-    pub fn add_contact(&mut self, now: Instant, peer: PeerId, name: &str) -> Result<(), ContactError> {
-        Err(ContactError::NotReady)
-    }
-
-    /// User in: forget a contact.
-    pub fn remove_contact(&mut self, now: Instant, peer: PeerId) -> Result<(), ContactError> {
-        Err(ContactError::NotReady)
-    }
-
-    /// User in: block a contact, or no longer.
-    pub fn block_contact(&mut self, now: Instant, peer: PeerId, blocked: bool) -> Result<(), ContactError> {
-        Err(ContactError::NotReady)
-    }
-
-    /// The contacts, by name.
-    pub fn contacts(&self) -> Vec<Contact> {
-        Vec::new()
-    }
-
-    /// Who is near or known.
-    pub fn peers(&self) -> Vec<PeerView> {
-        Vec::new()
-    }
-
-    /// Where a transfer stands, while it is under way.
-    pub fn progress(&self, transfer: TransferId) -> Option<Progress> {
-        None
-    }
-
-    /// Whether a result of [`crate::storage::Work::Commit`] is still awaited: before that, what the user asked for may
-    /// be lost in a crash.
-    pub fn is_settled(&self) -> bool {
-        true
-    }
-
-    /// End: closes every link. Go on polling until [`Node::is_drained`].
-    pub fn close(&mut self, now: Instant) {}
 
     /// End: nothing is left to send or store.
     pub fn is_drained(&self) -> bool {
-        true
+        self.closing == Closing::Parting && self.storage.is_empty() && self.links.is_drained()
     }
-}
 
-impl std::fmt::Debug for PeerId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:02x?}", self.as_bytes())
+    /// Unix milliseconds.
+    fn unix_time(&self, now: Instant) -> u64 {
+        let (since, unix_time) = self.clock;
+        let passed = now.saturating_duration_since(since).as_millis();
+        unix_time.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
+
+    /// The instant at which the wall clock will show `unix_time`.
+    fn instant_of(&self, unix_time: u64) -> Option<Instant> {
+        let (since, told) = self.clock;
+        since.checked_add(Duration::from_millis(unix_time.saturating_sub(told)))
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push_back(event);
     }
 }

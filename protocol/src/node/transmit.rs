@@ -70,4 +70,6 @@ pub enum Why {
     Announce,
     /// An offer that nobody answered expires.
     Offer,
+    /// Closing has waited long enough.
+    Close,
 }

@@ -95,6 +95,16 @@ impl Manifest {
         self.bytes
     }
 
+    /// The same under another outermost name, where there is just one and the name is allowed.
+    pub fn with_top(&self, top: &str) -> Option<Self> {
+        if self.tops().count() != 1 {
+            return None;
+        }
+        let rename = |entry: &Entry| Some(Entry { path: entry.path.with_top(top).ok()?, ..entry.clone() });
+        let entries = self.entries.iter().map(rename).collect::<Option<_>>()?;
+        Some(Self { name: self.name.clone(), entries, bytes: self.bytes })
+    }
+
     /// The outermost names, each once, in order.
     pub fn tops(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.path.parent().is_none())

@@ -7,9 +7,9 @@ mod receiver;
 mod sender;
 
 pub use manifest::{BadManifest, Entry, EntryKind, Manifest};
+pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
 pub(crate) use receiver::{Receiver, Violation, WriteFailure};
 pub(crate) use sender::{ReadFailure, Sender};
-pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
 
 /// Names a transfer between two peers: 16 random bytes, chosen by the sender.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

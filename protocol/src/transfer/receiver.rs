@@ -225,7 +225,7 @@ impl Receiver {
     }
 
     /// The folder.
-    pub(crate) fn into(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.into.to_path_buf()
     }
 

@@ -14,7 +14,10 @@ pub(crate) use control::{Answer, CancelReason, Control, ReceiptState, SkipSet};
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::{FrameReader, MAX_FRAME};
 pub(crate) use records::{PeerCount, QueuedRecord, encode_contact, encode_kept, parse_contact};
-pub(crate) use transfer::{Chunk, ChannelOpen, OfferHead, encode_chunk, encode_open_chunks, encode_offer, encode_part, parse_chunk, parse_open, parse_part};
+pub(crate) use transfer::{
+    ChannelOpen, Chunk, OfferHead, encode_chunk, encode_offer, encode_open_chunks, encode_part, parse_chunk,
+    parse_open, parse_part,
+};
 
 use capnp::message::{HeapAllocator, ReaderOptions, TypedReader};
 use capnp::serialize::BufferSegments;

@@ -58,7 +58,10 @@ pub(crate) fn encode_part(entries: &[Entry]) -> (Vec<u8>, usize) {
         let before = bytes;
         // An entry's words: its struct, its pointers, its path, rounded up component by component.
         let components = entry.path.components().count();
-        bytes = before.saturating_add(entry.path.as_str().len()).saturating_add(64).saturating_add(components.saturating_mul(16));
+        bytes = before
+            .saturating_add(entry.path.as_str().len())
+            .saturating_add(64)
+            .saturating_add(components.saturating_mul(16));
         before < PART_BYTES
     });
     let count = fitting.count();
@@ -120,14 +123,22 @@ pub(crate) fn parse_part(bytes: &[u8]) -> Result<Option<Vec<Entry>>, Malformed> 
     let message = read::<part::Owned>(bytes)?;
     let mut entries = Vec::new();
     for entry in message.get()?.get_entries()? {
-        let components =
-            entry.get_path()?.iter().map(|text| Ok(text?.to_str()?)).collect::<Result<Vec<_>, Malformed>>()?;
+        let components = entry
+            .get_path()?
+            .iter()
+            .map(|text| Ok(text?.to_str()?))
+            .collect::<Result<Vec<_>, Malformed>>()?;
         let Ok(path) = RelativePath::new(components) else { return Ok(None) };
         let kind = match entry.which()? {
             entry::Directory(()) => EntryKind::Directory,
             entry::File(size) => EntryKind::File(size),
         };
-        entries.push(Entry { path, kind, modified: entry.get_modified(), executable: entry.get_executable() });
+        entries.push(Entry {
+            path,
+            kind,
+            modified: entry.get_modified(),
+            executable: entry.get_executable(),
+        });
     }
     Ok(Some(entries))
 }

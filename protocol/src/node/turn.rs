@@ -1,0 +1,303 @@
+//! One turn: what arrived is read and handed to the machines, and what they want done is set going.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::{Closing, MAX_EVENTS, Node, Purpose, State};
+use crate::chat::ChatAction;
+use crate::identity::PeerId;
+use crate::link::{LinkEvent, LinkKey};
+use crate::storage::{Done, StorageId, Table, Work};
+use crate::wire::{Answer, Control};
+use crate::{Event, LinkLoss, Sighting, Standing, Unreachable, Why};
+
+/// Rounds in one turn. Each does all there is to do, so a few settle everything; what a hostile peer could keep
+/// going beyond that waits for the next input.
+const ROUNDS: usize = 32;
+
+impl Node {
+    /// Carries on until nothing changes.
+    pub(super) fn turn(&mut self, now: Instant) {
+        for _ in 0..ROUNDS {
+            let touched = self.links.pump(now, &mut self.timers);
+            let mut quiet = touched.is_empty();
+            while let Some(event) = self.links.poll_event() {
+                quiet = false;
+                self.link_event(now, event);
+            }
+            if self.state == State::Ready {
+                for link in touched {
+                    self.read_link(now, link);
+                }
+            } else {
+                self.starved.extend(touched);
+            }
+            self.run_chat(now);
+            self.run_dialler(now);
+            self.run_outgoing(now);
+            self.run_incoming(now);
+            self.run_closing(now);
+            if quiet {
+                break;
+            }
+        }
+        let epoch = self.instant_of(self.nearby.next_epoch());
+        self.timers.set(Why::Announce, epoch);
+        self.timers.set(Why::Dial, self.dialler.next_time());
+    }
+
+    fn run_closing(&mut self, now: Instant) {
+        let idle = self.storage.is_empty() && self.incoming.is_empty() && self.outgoing.is_empty();
+        if self.closing == Closing::Winding && idle {
+            self.closing = Closing::Parting;
+            let patience = self.links.close(now);
+            self.timers.set(Why::Close, Some(patience));
+        }
+    }
+
+    fn link_event(&mut self, now: Instant, event: LinkEvent) {
+        match event {
+            LinkEvent::Up { link, peer } => self.link_up(now, link, peer),
+            LinkEvent::Down { link, peer, why, cancelled } => {
+                self.inflows.retain(|(owner, _), _| *owner != link);
+                self.starved.remove(&link);
+                self.lose_transfers(now, link, why, cancelled);
+                if self.links.to(peer).is_none() {
+                    self.chat.unlinked(peer);
+                    self.event(Event::Disconnected { peer, why });
+                } else {
+                    // What was under way may have been lost with this link; the other one carries it again.
+                    self.chat.linked(peer);
+                }
+            }
+            LinkEvent::Failed { link, peer, other_version } => {
+                self.dialler.failed(now, peer, link, other_version);
+            }
+        }
+    }
+
+    fn link_up(&mut self, now: Instant, link: LinkKey, peer: PeerId) {
+        for other in self.dialler.reached(peer, link) {
+            self.links.abandon(now, other);
+        }
+        if self.contacts.is_blocked(peer) {
+            self.links.abandon(now, link);
+            return;
+        }
+        self.say(now, link, &Control::Hello { agent: self.agent.clone() });
+        if self.links.to(peer) == Some(link)
+            && let Some(address) = self.links.address(link)
+        {
+            self.dialler.learn(now, peer, address);
+            let road = crate::link::road(address);
+            self.event(Event::Connected { peer, address, road });
+        }
+        self.chat.linked(peer);
+        self.start_waiting_offers(peer, link);
+    }
+
+    /// Reads everything that there is room for.
+    fn read_link(&mut self, now: Instant, link: LinkKey) {
+        if self.is_crowded() {
+            self.starved.insert(link);
+            return;
+        }
+        let Some(peer) = self.links.peer(link) else { return };
+        loop {
+            match self.links.next_control(link).map(|frame| frame.map(|frame| Control::parse(&frame))) {
+                Ok(Some(Ok(message))) => self.control(now, link, peer, message),
+                Ok(None) => break,
+                Ok(Some(Err(_))) | Err(_) => return self.links.fail(now, link),
+            }
+            self.run_chat(now);
+            if self.is_crowded() {
+                self.starved.insert(link);
+                return;
+            }
+        }
+        self.read_channels(now, link, peer);
+    }
+
+    /// Whether the user or the disk has so much to take in that nothing more is read.
+    fn is_crowded(&self) -> bool {
+        self.events.len() >= MAX_EVENTS || self.chat.is_full()
+    }
+
+    fn control(&mut self, now: Instant, link: LinkKey, peer: PeerId, message: Control) {
+        match message {
+            Control::Hello { .. } => {}
+            Control::Message(envelope) => {
+                let standing = self.message_standing(peer);
+                let time = self.unix_time(now);
+                if self.chat.arrived(peer, &envelope, standing, time).is_err() {
+                    self.links.fail(now, link);
+                }
+            }
+            Control::Receipt { id, state } => self.chat.receipt(peer, id, state),
+            Control::Answer { transfer, answer: Answer::Accept(skip) } => {
+                self.offer_accepted(now, link, transfer, skip);
+            }
+            Control::Answer { transfer, answer: Answer::Refuse(why) } => {
+                self.offer_refused(link, transfer, why);
+            }
+            Control::Complete { transfer, root } => self.sender_complete(now, link, transfer, root),
+            Control::Received { transfer, root } => self.receiver_has_it(now, link, transfer, root),
+            Control::Cancel { transfer, reason } => self.cancelled_by_peer(now, link, transfer, reason),
+        }
+    }
+
+    /// Sends a control message over a link.
+    pub(super) fn say(&mut self, now: Instant, link: LinkKey, message: &Control) {
+        self.links.send_control(now, link, message.encode());
+    }
+
+    pub(super) fn run_chat(&mut self, now: Instant) {
+        for action in self.chat.take_actions() {
+            match action {
+                ChatAction::Send(peer, message) => {
+                    if let Some(link) = self.links.to(peer) {
+                        self.say(now, link, &message);
+                    }
+                }
+                ChatAction::Commit(changes, ticket) => {
+                    self.storage.ask(Work::Commit(changes), Purpose::Chat(ticket));
+                }
+                ChatAction::Arrived { content, standing } => self.event(Event::Message {
+                    id: content.id,
+                    from: content.sender,
+                    standing,
+                    text: content.text,
+                    time: content.time,
+                }),
+                ChatAction::State { id, to, state } => self.event(Event::MessageSent { id, to, state }),
+            }
+        }
+    }
+
+    fn run_dialler(&mut self, now: Instant) {
+        while let Some((peer, address)) = self.dialler.next_dial(now) {
+            if let Some(link) = self.links.dial(now, peer, address) {
+                self.dialler.dialled(peer, address, link);
+            }
+        }
+        for lost in self.dialler.give_up(now) {
+            for link in lost.attempts {
+                self.links.abandon(now, link);
+            }
+            self.unreachable(lost.peer, lost.why);
+        }
+    }
+
+    fn unreachable(&mut self, peer: PeerId, why: Unreachable) {
+        self.chat.unreachable(peer);
+        self.fail_waiting_offers(peer, why);
+        self.event(Event::Unreachable { peer, why });
+    }
+
+    /// Looks for a peer wherever it may be.
+    pub(super) fn seek(&mut self, now: Instant, peer: PeerId) {
+        for address in self.nearby.look_for(peer) {
+            self.dialler.learn(now, peer, address);
+        }
+        self.dialler.want(now, peer);
+    }
+
+    pub(super) fn sighted(&mut self, now: Instant, sighting: &Sighting) {
+        let known: Vec<PeerId> =
+            self.contacts.peers().chain(self.dialler.wanted()).chain(self.chat.awaited()).collect();
+        let unix_time = self.unix_time(now);
+        let found: Option<(PeerId, Vec<SocketAddr>)> =
+            self.nearby.sighted(unix_time, sighting, known.into_iter());
+        if let Some((peer, addresses)) = found {
+            for address in addresses {
+                self.dialler.learn(now, peer, address);
+            }
+            // Messages that wait for someone who has come near are brought to them.
+            let unlinked = self.links.to(peer).is_none() && !self.dialler.is_wanted(peer);
+            if self.closing == Closing::No && unlinked && self.chat.awaits(peer) {
+                self.dialler.want(now, peer);
+            }
+        }
+        self.event(Event::NearbyChanged);
+    }
+
+    /// What a peer is to this node, for offers.
+    pub(super) fn standing(&self, peer: PeerId) -> Standing {
+        if self.contacts.contains(peer) {
+            Standing::Contact
+        } else if self.rules.expected.contains(&peer) {
+            Standing::Expected
+        } else {
+            Standing::Stranger
+        }
+    }
+
+    /// The same for messages: whoever was written to may answer.
+    fn message_standing(&self, peer: PeerId) -> Standing {
+        match self.standing(peer) {
+            Standing::Stranger if self.chat.has_written_to(peer) => Standing::Expected,
+            standing => standing,
+        }
+    }
+
+    /// A storage result.
+    pub(super) fn stored(&mut self, now: Instant, id: StorageId, result: Done) {
+        let Some(purpose) = self.storage.done(id) else { return };
+        match (purpose, result) {
+            (Purpose::Load, Done::Loaded(Ok(records))) => {
+                for record in &records {
+                    match record.table {
+                        Table::Contacts => self.contacts.load(record),
+                        Table::Outbox | Table::Peers => self.chat.load(record),
+                        Table::Inbox => {}
+                    }
+                }
+                self.state = State::Ready;
+                self.event(Event::Ready);
+                self.feed_starved();
+            }
+            (Purpose::Load, Done::Loaded(Err(error))) => {
+                self.state = State::Failed;
+                self.event(Event::StorageFailed(error));
+            }
+            (Purpose::Chat(ticket), Done::Committed(Ok(made))) => {
+                self.chat.committed(ticket, made.first().copied());
+                self.feed_starved();
+            }
+            (Purpose::Chat(ticket), Done::Committed(Err(error))) => {
+                self.chat.committed(ticket, None);
+                self.event(Event::StorageFailed(error));
+            }
+            (Purpose::Contacts, Done::Committed(Err(error))) => self.event(Event::StorageFailed(error)),
+            (Purpose::Contacts, _) => {}
+            (Purpose::Scan(transfer), Done::Scanned(result)) => self.scanned(now, transfer, result),
+            (Purpose::Read(transfer, asked), Done::Read(results)) => {
+                self.chunks_read(now, transfer, asked, results);
+            }
+            (Purpose::Examine(transfer), Done::Examined(result)) => self.examined(now, transfer, result),
+            (Purpose::Prepare(transfer), Done::Prepared(result)) => self.prepared(now, transfer, result),
+            (Purpose::Write(transfer, chunks), Done::Written(results)) => {
+                self.chunks_written(now, transfer, &chunks, results);
+                self.feed_starved();
+            }
+            (Purpose::Finish(transfer), Done::Finished(results)) => {
+                self.files_finished(now, transfer, results);
+            }
+            (Purpose::Discard(transfer), _) => self.discarded(transfer),
+            // A runtime that answers with another kind of result has a fault of its own; nothing rests on it.
+            (_, _) => {}
+        }
+    }
+
+    /// There is room again: reads what waited for it.
+    pub(super) fn feed_starved(&mut self) {
+        for link in std::mem::take(&mut self.starved) {
+            self.links.touch(link);
+        }
+    }
+
+    fn lose_transfers(&mut self, now: Instant, link: LinkKey, why: LinkLoss, cancelled: bool) {
+        self.lose_outgoing(link, why, cancelled);
+        self.lose_incoming(now, link, why, cancelled);
+    }
+}

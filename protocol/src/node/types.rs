@@ -1,0 +1,112 @@
+//! What the user asks with, and the answers.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Conflict, Road};
+use crate::identity::PeerId;
+
+/// How to take an offer.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// The folder it goes into.
+    pub into: PathBuf,
+    /// Another name for the only outermost entry.
+    pub name: Option<String>,
+    /// What to do where names are taken.
+    pub conflict: Conflict,
+}
+
+/// Why a message cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendError {
+    /// Nothing in it.
+    Empty,
+    /// Over 32 KiB.
+    TooLong,
+    /// The outbox for this peer is full.
+    OutboxFull,
+    /// To oneself.
+    Oneself,
+    /// The records are not loaded, or cannot be written.
+    NotReady,
+}
+
+/// Why nothing can be offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferError {
+    /// No path was named.
+    Nothing,
+    /// To oneself.
+    Oneself,
+    /// Too many transfers at once.
+    TooMany,
+}
+
+/// Why an answer or a cancellation does not apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSuchTransfer {
+    /// No transfer of that name waits for this.
+    Unknown,
+}
+
+/// Where a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The other side.
+    pub peer: PeerId,
+    /// Whether this side sends.
+    pub sending: bool,
+    /// Bytes that the receiver has verified and written, or, on the sending side, that were sent.
+    pub done: u64,
+    /// Bytes that will travel in all.
+    pub total: u64,
+    /// Over which road, while there is a link.
+    pub road: Option<Road>,
+}
+
+/// A contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Who.
+    pub peer: PeerId,
+    /// What the user calls them.
+    pub name: String,
+    /// Nothing is taken from them.
+    pub blocked: bool,
+}
+
+/// Why the contacts stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContactError {
+    /// The name is in use for another peer.
+    NameTaken,
+    /// The name is empty, over 64 bytes, looks like an id or a flag, or holds control characters.
+    BadName,
+    /// There is no such contact.
+    Unknown,
+    /// The id is one's own.
+    Oneself,
+    /// The contacts are as many as can be kept.
+    TooMany,
+    /// The records are not loaded, or cannot be written.
+    NotReady,
+}
+
+/// Someone near or known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerView {
+    /// Who, where that is known: someone near who is no contact is not recognised.
+    pub peer: Option<PeerId>,
+    /// A contact's name.
+    pub name: Option<String>,
+    /// Whether there is a link now.
+    pub connected: bool,
+    /// Whether it is seen on the local network.
+    pub near: bool,
+    /// Where it would be dialled, best first.
+    pub addresses: Vec<SocketAddr>,
+    /// The link's smoothed round trip.
+    pub round_trip: Option<Duration>,
+}

@@ -1,0 +1,210 @@
+//! What the user asks.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::sending::Outgoing;
+use super::{
+    Acceptance, Closing, Contact, ContactError, NoSuchTransfer, Node, OfferError, PeerView, Progress,
+    Purpose, Refusal, Rules, SendError, State,
+};
+use crate::chat::MessageId;
+use crate::identity::PeerId;
+use crate::storage::{Change, Work};
+use crate::transfer::TransferId;
+
+/// Offers and transfers of ours at once.
+const MAX_OUTGOING: usize = 64;
+
+impl Node {
+    /// User in: an address at which a peer is said to be.
+    pub fn add_address(&mut self, now: Instant, peer: PeerId, address: SocketAddr) {
+        self.dialler.learn(now, peer, address);
+        self.turn(now);
+    }
+
+    /// User in: reach a peer, without anything to send yet.
+    pub fn connect(&mut self, now: Instant, peer: PeerId) {
+        if self.links.to(peer).is_none() && peer != self.peer_id() {
+            self.seek(now, peer);
+        }
+        self.turn(now);
+    }
+
+    /// User in: send a message. It is kept until the recipient has it.
+    pub fn send_message(&mut self, now: Instant, to: PeerId, text: &str) -> Result<MessageId, SendError> {
+        if self.state != State::Ready {
+            return Err(SendError::NotReady);
+        }
+        let id = MessageId(self.ids.bytes());
+        let linked = self.links.to(to).is_some();
+        let time = self.unix_time(now);
+        self.chat.send(&self.me, id, to, text, time, linked)?;
+        if !linked {
+            self.seek(now, to);
+        }
+        self.turn(now);
+        Ok(id)
+    }
+
+    /// User in: offer files and directories. They are scanned, then offered as soon as the peer is reached.
+    pub fn offer(&mut self, now: Instant, to: PeerId, paths: Vec<PathBuf>) -> Result<TransferId, OfferError> {
+        if paths.is_empty() {
+            return Err(OfferError::Nothing);
+        }
+        if to == self.peer_id() {
+            return Err(OfferError::Oneself);
+        }
+        if self.outgoing.len() >= MAX_OUTGOING || self.closing != Closing::No {
+            return Err(OfferError::TooMany);
+        }
+        let transfer = TransferId(self.ids.bytes());
+        self.outgoing.insert(transfer, Outgoing::new(to, paths.clone()));
+        self.storage.ask(Work::Scan { paths }, Purpose::Scan(transfer));
+        // The peer is looked for while the disk is.
+        if self.links.to(to).is_none() {
+            self.seek(now, to);
+        }
+        self.turn(now);
+        Ok(transfer)
+    }
+
+    /// User in: take an offer that was put to the user.
+    pub fn accept(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        how: Acceptance,
+    ) -> Result<(), NoSuchTransfer> {
+        let taken = self.accept_offer(transfer, how);
+        self.turn(now);
+        if taken { Ok(()) } else { Err(NoSuchTransfer::Unknown) }
+    }
+
+    /// User in: refuse an offer that was put to the user.
+    pub fn refuse(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> Result<(), NoSuchTransfer> {
+        let refused = self.decline_offer(now, transfer, why);
+        self.turn(now);
+        if refused { Ok(()) } else { Err(NoSuchTransfer::Unknown) }
+    }
+
+    /// User in: stop a transfer.
+    pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), NoSuchTransfer> {
+        let cancelled = self.cancel_outgoing(now, transfer) || self.cancel_incoming(now, transfer);
+        self.turn(now);
+        if cancelled { Ok(()) } else { Err(NoSuchTransfer::Unknown) }
+    }
+
+    pub(super) fn cancel_all(&mut self, now: Instant) {
+        let outgoing: Vec<_> = self.outgoing.keys().copied().collect();
+        for transfer in outgoing {
+            self.cancel_outgoing(now, transfer);
+        }
+        let incoming: Vec<_> = self.incoming.keys().copied().collect();
+        for transfer in incoming {
+            self.cancel_incoming(now, transfer);
+        }
+    }
+
+    /// User in: other rules from now on.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// User in: add a contact, or give a known one another name.
+    pub fn add_contact(&mut self, now: Instant, peer: PeerId, name: &str) -> Result<(), ContactError> {
+        self.writable()?;
+        let change = self.contacts.add(self.me.peer_id(), peer, name)?;
+        self.keep_contact(now, change);
+        Ok(())
+    }
+
+    /// User in: forget a contact.
+    pub fn remove_contact(&mut self, now: Instant, peer: PeerId) -> Result<(), ContactError> {
+        self.writable()?;
+        let change = self.contacts.remove(peer)?;
+        self.keep_contact(now, change);
+        Ok(())
+    }
+
+    /// User in: block a contact, or no longer.
+    pub fn block_contact(&mut self, now: Instant, peer: PeerId, blocked: bool) -> Result<(), ContactError> {
+        self.writable()?;
+        let change = self.contacts.block(peer, blocked)?;
+        self.keep_contact(now, change);
+        Ok(())
+    }
+
+    fn writable(&self) -> Result<(), ContactError> {
+        if self.state == State::Ready { Ok(()) } else { Err(ContactError::NotReady) }
+    }
+
+    fn keep_contact(&mut self, now: Instant, change: Change) {
+        self.storage.ask(Work::Commit(vec![change]), Purpose::Contacts);
+        self.turn(now);
+    }
+
+    /// The contacts, by name.
+    pub fn contacts(&self) -> Vec<Contact> {
+        self.contacts.list()
+    }
+
+    /// The contact of that name, whatever its case.
+    pub fn contact_named(&self, name: &str) -> Option<PeerId> {
+        self.contacts.by_name(name)
+    }
+
+    /// Who is near or known: contacts by name, then others with a link, then the unrecognised.
+    pub fn peers(&self) -> Vec<PeerView> {
+        let listed = self.contacts.list();
+        let mut views: Vec<_> = listed
+            .into_iter()
+            .filter(|contact| !contact.blocked)
+            .map(|contact| self.view(contact.peer, Some(contact.name)))
+            .collect();
+        let contacts: BTreeSet<_> = self.contacts.peers().collect();
+        let recognised = self.nearby.seen().filter_map(|(peer, _)| peer);
+        let others: BTreeSet<_> =
+            self.links.peers().chain(recognised).filter(|peer| !contacts.contains(peer)).collect();
+        views.extend(others.into_iter().map(|peer| self.view(peer, None)));
+        let unknown = self.nearby.seen().filter(|(peer, _)| peer.is_none());
+        views.extend(unknown.map(|(_, addresses)| PeerView {
+            peer: None,
+            name: None,
+            connected: false,
+            near: true,
+            addresses: addresses.to_vec(),
+            round_trip: None,
+        }));
+        views
+    }
+
+    fn view(&self, peer: PeerId, name: Option<String>) -> PeerView {
+        let link = self.links.to(peer);
+        PeerView {
+            peer: Some(peer),
+            name,
+            connected: link.is_some(),
+            near: self.nearby.seen().any(|(seen, _)| seen == Some(peer)),
+            addresses: self.dialler.addresses(peer).to_vec(),
+            round_trip: link.and_then(|link| self.links.round_trip(link)),
+        }
+    }
+
+    /// Where a transfer stands, while it is under way.
+    pub fn progress(&self, transfer: TransferId) -> Option<Progress> {
+        if let Some(outgoing) = self.outgoing.get(&transfer) {
+            return Some(outgoing.progress(|link| self.links.road(link)));
+        }
+        let incoming = self.incoming.get(&transfer)?;
+        let road = self.links.to(incoming.from).and_then(|link| self.links.road(link));
+        Some(incoming.progress(road))
+    }
+
+    /// Whether everything that must last is on disk. Before that, what the user asked for may be lost in a crash.
+    pub fn is_settled(&self) -> bool {
+        self.storage.commits() == 0
+    }
+}

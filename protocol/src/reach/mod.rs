@@ -1,0 +1,7 @@
+//! Reaching a peer: where it may be, which address to dial next, and when to give up.
+
+mod dial;
+mod nearby;
+
+pub(crate) use dial::Dialler;
+pub(crate) use nearby::Nearby;

@@ -1,0 +1,184 @@
+//! Who is near: what is announced on the local network, and who is recognised in what others announce.
+//!
+//! An announcement carries a random salt and, for each address, a MAC that only someone who knows the announcer's
+//! id can check. It is bound to the address and to five minutes, so it cannot be followed from network to network,
+//! nor said again elsewhere or later. All of it is a hint: whoever is dialled because of it must still prove itself.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::entropy::Stream;
+use crate::identity::PeerId;
+use crate::{Announcement, Sighting};
+
+/// How long a MAC is good: Unix milliseconds.
+const EPOCH: u64 = 5 * 60_000;
+/// Clocks may differ by so many epochs.
+const TOLERANCE: u64 = 1;
+/// Instances kept in mind; more are not.
+const MAX_SEEN: usize = 256;
+/// Addresses of one instance that are looked at.
+const MAX_ADDRESSES: usize = 8;
+/// Bytes of a MAC.
+const MAC: usize = 8;
+
+/// Who is near.
+pub(crate) struct Nearby {
+    me: PeerId,
+    random: Stream,
+    own: Vec<SocketAddr>,
+    instance: String,
+    host: String,
+    salt: [u8; 8],
+    epoch: u64,
+    announcement: Option<Announcement>,
+    seen: BTreeMap<String, Seen>,
+}
+
+/// An instance that was seen.
+#[derive(Debug)]
+struct Seen {
+    /// Who it is, where that is known.
+    peer: Option<PeerId>,
+    addresses: Vec<SocketAddr>,
+    salt: [u8; 8],
+    macs: Vec<[u8; MAC]>,
+    /// When it was last seen, in epochs.
+    epoch: u64,
+}
+
+impl Nearby {
+    pub(crate) fn new(me: PeerId, random: Stream) -> Self {
+        Self {
+            me,
+            random,
+            own: Vec::new(),
+            instance: String::new(),
+            host: String::new(),
+            salt: [0; 8],
+            epoch: 0,
+            announcement: None,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// This node's own addresses. On a network of its own it goes by other random names.
+    pub(crate) fn set_addresses(&mut self, unix_time: u64, mut addresses: Vec<SocketAddr>) {
+        addresses.sort_unstable();
+        if addresses == self.own {
+            return;
+        }
+        self.own = addresses;
+        self.instance = hex(&self.random.bytes::<8>());
+        self.host = format!("h{}", hex(&self.random.bytes::<8>()));
+        self.salt = self.random.bytes();
+        self.announce(unix_time);
+    }
+
+    /// Time went on: a new epoch has new MACs.
+    pub(crate) fn tick(&mut self, unix_time: u64) {
+        if unix_time / EPOCH != self.epoch && !self.own.is_empty() {
+            self.announce(unix_time);
+        }
+    }
+
+    /// Unix milliseconds from which [`Nearby::tick`] has something to do.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.epoch.saturating_add(1).saturating_mul(EPOCH)
+    }
+
+    pub(crate) fn take_announcement(&mut self) -> Option<Announcement> {
+        self.announcement.take()
+    }
+
+    fn announce(&mut self, unix_time: u64) {
+        self.epoch = unix_time / EPOCH;
+        let macs = self.own.iter().take(MAX_ADDRESSES);
+        let macs: Vec<_> = macs.map(|at| hex(&mac(&self.me, &self.salt, self.epoch, at))).collect();
+        self.announcement = Some(Announcement {
+            instance: self.instance.clone(),
+            host: self.host.clone(),
+            text: vec![("v".into(), "1".into()), ("s".into(), hex(&self.salt)), ("m".into(), macs.join(","))],
+        });
+    }
+
+    /// An instance was seen. Gives who it is, if it is one of `known`, and where.
+    pub(crate) fn sighted(
+        &mut self,
+        unix_time: u64,
+        sighting: &Sighting,
+        known: impl Iterator<Item = PeerId>,
+    ) -> Option<(PeerId, Vec<SocketAddr>)> {
+        let full = self.seen.len() >= MAX_SEEN && !self.seen.contains_key(&sighting.instance);
+        if sighting.instance == self.instance || full {
+            return None;
+        }
+        let value = |key: &str| sighting.text.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+        let salt = unhex(value("s")?)?;
+        let macs = value("m")?.split(',').take(MAX_ADDRESSES).filter_map(unhex).collect();
+        let mut addresses = sighting.addresses.clone();
+        addresses.truncate(MAX_ADDRESSES);
+        let epoch = unix_time / EPOCH;
+        let mut seen = Seen { peer: None, addresses, salt, macs, epoch };
+        let found = known.into_iter().find_map(|peer| Some((peer, seen.of(&peer)?)));
+        seen.peer = found.as_ref().map(|(peer, _)| *peer);
+        self.seen.insert(sighting.instance.clone(), seen);
+        found
+    }
+
+    /// Looks for a peer among all that was seen. Gives where it is.
+    pub(crate) fn look_for(&mut self, peer: PeerId) -> Vec<SocketAddr> {
+        let mut found = Vec::new();
+        for seen in self.seen.values_mut() {
+            if let Some(addresses) = seen.of(&peer) {
+                seen.peer = Some(peer);
+                found.extend(addresses);
+            }
+        }
+        found
+    }
+
+    /// An instance is gone. Gives whether it was there.
+    pub(crate) fn vanished(&mut self, instance: &str) -> bool {
+        self.seen.remove(instance).is_some()
+    }
+
+    /// All that was seen: who, where that is known, and where.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (Option<PeerId>, &[SocketAddr])> {
+        self.seen.values().map(|seen| (seen.peer, seen.addresses.as_slice()))
+    }
+}
+
+impl Seen {
+    /// The addresses at which this is `peer`, if it is.
+    fn of(&self, peer: &PeerId) -> Option<Vec<SocketAddr>> {
+        let epochs = self.epoch.saturating_sub(TOLERANCE)..=self.epoch.saturating_add(TOLERANCE);
+        let proven = |at: &&SocketAddr| {
+            epochs.clone().any(|epoch| self.macs.contains(&mac(peer, &self.salt, epoch, at)))
+        };
+        let addresses: Vec<_> = self.addresses.iter().filter(proven).copied().collect();
+        (!addresses.is_empty()).then_some(addresses)
+    }
+}
+
+fn mac(peer: &PeerId, salt: &[u8; 8], epoch: u64, at: &SocketAddr) -> [u8; MAC] {
+    let mut hasher = blake3::Hasher::new_derive_key("hither v1 nearby");
+    hasher.update(peer.as_bytes()).update(salt).update(&epoch.to_le_bytes());
+    match at.ip() {
+        IpAddr::V4(ip) => hasher.update(&ip.to_ipv6_mapped().octets()),
+        IpAddr::V6(ip) => hasher.update(&ip.octets()),
+    };
+    hasher.update(&at.port().to_be_bytes());
+    let mut out = [0; MAC];
+    hasher.finalize_xof().fill(&mut out);
+    out
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 8]> {
+    let plain = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(u64::to_be_bytes)
+}
