@@ -14,10 +14,14 @@ const SAMPLE: usize = 16;
 
 /// The header key of one direction's secret.
 pub(super) fn key(cipher: Cipher, secret: &[u8; 32]) -> Box<dyn HeaderKey> {
-    let key = Zeroizing::new(blake3::derive_key("hither v1 quic header key", secret));
+    raw(cipher, &Zeroizing::new(blake3::derive_key("hither v1 quic header key", secret)))
+}
+
+/// The header key of a key.
+pub(super) fn raw(cipher: Cipher, key: &[u8; 32]) -> Box<dyn HeaderKey> {
     match cipher {
         Cipher::ChaCha20Poly1305 => Box::new(ChaCha { key: *key }),
-        Cipher::Aes256Gcm => Box::new(Aes { cipher: Aes256::new((&*key).into()) }),
+        Cipher::Aes256Gcm => Box::new(Aes { cipher: Aes256::new(key.into()) }),
     }
 }
 

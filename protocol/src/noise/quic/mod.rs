@@ -27,6 +27,8 @@ mod initial;
 mod packet;
 mod secrets;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use endpoint::{CONNECTION_ID_LENGTH, endpoint_config, initial_connection_ids, token_key};
 pub use session::HandshakeData;
