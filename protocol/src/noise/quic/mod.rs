@@ -7,20 +7,22 @@
 //! Handshake  [confirmation]                     ->
 //! ```
 //!
-//! [`session`] runs that exchange, [`hello`] is what the two messages carry, [`secrets`] what the keys are derived
-//! from, [`packet`] and [`header`] the keys themselves, [`initial`] protection before there are secrets, and
-//! [`endpoint`] what an endpoint needs beside its sessions.
+//! `session` runs that exchange, `frames` and `hello` are the messages and what they carry, `secrets` what the keys
+//! are derived from, `packet` and `header` the keys themselves, `initial` protection before there are secrets,
+//! `config` where the implementation asks for all that, and `endpoint` what an endpoint needs beside its sessions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use noq_proto::crypto::{ClientConfig, ServerConfig};
 use x25519_dalek::StaticSecret;
+use zeroize::Zeroizing;
 
 use crate::entropy::Stream;
 use crate::identity::{Identity, PeerId};
 
 mod config;
 mod endpoint;
+mod frames;
 mod header;
 mod hello;
 mod initial;
@@ -121,7 +123,7 @@ impl QuicCrypto {
 impl Shared {
     fn ephemeral(&self) -> StaticSecret {
         let mut stream = self.ephemerals.lock().unwrap_or_else(PoisonError::into_inner);
-        StaticSecret::from(stream.bytes())
+        StaticSecret::from(*Zeroizing::new(stream.bytes()))
     }
 
     /// What both sides hash before the first message. All parts have a fixed length.
