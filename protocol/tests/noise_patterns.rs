@@ -1,5 +1,5 @@
 //! The handshake patterns against the published vectors, against `snow`, and against bad input.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice)]
 
 use hither_protocol::noise::NoiseError;
 use hither_protocol::noise::handshake::{Handshake, Pattern, Transport};

@@ -14,10 +14,14 @@ const SAMPLE: usize = 16;
 
 /// The header key of one direction's secret.
 pub(super) fn key(cipher: Cipher, secret: &[u8; 32]) -> Box<dyn HeaderKey> {
-    let key = Zeroizing::new(blake3::derive_key("hither v1 quic header key", secret));
+    raw(cipher, &Zeroizing::new(blake3::derive_key("hither v1 quic header key", secret)))
+}
+
+/// The header key of a key.
+pub(super) fn raw(cipher: Cipher, key: &[u8; 32]) -> Box<dyn HeaderKey> {
     match cipher {
-        Cipher::ChaCha20Poly1305 => Box::new(ChaCha { key: *key }),
-        Cipher::Aes256Gcm => Box::new(Aes { cipher: Aes256::new((&*key).into()) }),
+        Cipher::ChaCha20Poly1305 => Box::new(Key(ChaCha { key: *key })),
+        Cipher::Aes256Gcm => Box::new(Key(Aes { cipher: Aes256::new(key.into()) })),
     }
 }
 
@@ -58,27 +62,16 @@ impl Mask for ChaCha {
     }
 }
 
-impl HeaderKey for Aes {
+/// Either cipher, as the QUIC implementation wants it.
+struct Key<M>(M);
+
+impl<M: Mask + Send + Sync> HeaderKey for Key<M> {
     fn decrypt(&self, pn_offset: usize, packet: &mut [u8]) {
-        unprotect(self, pn_offset, packet);
+        unprotect(&self.0, pn_offset, packet);
     }
 
     fn encrypt(&self, pn_offset: usize, packet: &mut [u8]) {
-        protect(self, pn_offset, packet);
-    }
-
-    fn sample_size(&self) -> usize {
-        SAMPLE
-    }
-}
-
-impl HeaderKey for ChaCha {
-    fn decrypt(&self, pn_offset: usize, packet: &mut [u8]) {
-        unprotect(self, pn_offset, packet);
-    }
-
-    fn encrypt(&self, pn_offset: usize, packet: &mut [u8]) {
-        protect(self, pn_offset, packet);
+        protect(&self.0, pn_offset, packet);
     }
 
     fn sample_size(&self) -> usize {

@@ -5,6 +5,7 @@ use capnp::serialize;
 use hither_schema::handshake_capnp::{Cipher as WireCipher, client_hello, server_hello};
 
 use super::Cipher;
+use super::frames::MAX_FRAME;
 use super::session::HandshakeError;
 use crate::identity::PeerId;
 
@@ -13,7 +14,7 @@ const MAX_CIPHERS: u32 = 16;
 
 /// Four times the longest message, in words, and no structures inside of structures.
 const LIMITS: ReaderOptions =
-    ReaderOptions { traversal_limit_in_words: Some(4 * super::session::MAX_FRAME / 8), nesting_limit: 4 };
+    ReaderOptions { traversal_limit_in_words: Some(4 * MAX_FRAME / 8), nesting_limit: 4 };
 
 /// Message 1's payload.
 pub(super) struct ClientHello {

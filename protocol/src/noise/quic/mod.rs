@@ -7,26 +7,30 @@
 //! Handshake  [confirmation]                     ->
 //! ```
 //!
-//! [`session`] runs that exchange, [`hello`] is what the two messages carry, [`secrets`] what the keys are derived
-//! from, [`packet`] and [`header`] the keys themselves, [`initial`] protection before there are secrets, and
-//! [`endpoint`] what an endpoint needs beside its sessions.
+//! `session` runs that exchange, `frames` and `hello` are the messages and what they carry, `secrets` what the keys
+//! are derived from, `packet` and `header` the keys themselves, `initial` protection before there are secrets,
+//! `config` where the implementation asks for all that, and `endpoint` what an endpoint needs beside its sessions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use noq_proto::crypto::{ClientConfig, ServerConfig};
 use x25519_dalek::StaticSecret;
+use zeroize::Zeroizing;
 
 use crate::entropy::Stream;
 use crate::identity::{Identity, PeerId};
 
 mod config;
 mod endpoint;
+mod frames;
 mod header;
 mod hello;
 mod initial;
 mod packet;
 mod secrets;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use endpoint::{CONNECTION_ID_LENGTH, endpoint_config, initial_connection_ids, token_key};
 pub use session::HandshakeData;
@@ -119,7 +123,7 @@ impl QuicCrypto {
 impl Shared {
     fn ephemeral(&self) -> StaticSecret {
         let mut stream = self.ephemerals.lock().unwrap_or_else(PoisonError::into_inner);
-        StaticSecret::from(stream.bytes())
+        StaticSecret::from(*Zeroizing::new(stream.bytes()))
     }
 
     /// What both sides hash before the first message. All parts have a fixed length.

@@ -32,7 +32,12 @@ pub(super) fn key(cipher: Cipher, secret: &[u8; 32]) -> Box<dyn PacketKey> {
     let derived = Zeroizing::new(blake3::derive_key("hither v1 quic packet iv", secret));
     let mut iv = [0; 12];
     iv.iter_mut().zip(derived.iter()).for_each(|(iv, byte)| *iv = *byte);
-    let key = (&*key).into();
+    with_iv(cipher, &key, iv)
+}
+
+/// The packet key of a key and an IV.
+pub(super) fn with_iv(cipher: Cipher, key: &[u8; 32], iv: [u8; 12]) -> Box<dyn PacketKey> {
+    let key = key.into();
     match cipher {
         Cipher::ChaCha20Poly1305 => Box::new(Key { aead: ChaCha20Poly1305::new(key), iv, limits: CHACHA }),
         Cipher::Aes256Gcm => Box::new(Key { aead: Aes256Gcm::new(key), iv, limits: AES }),

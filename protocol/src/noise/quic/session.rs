@@ -8,15 +8,13 @@ use noq_proto::transport_parameters::TransportParameters;
 use noq_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use x25519_dalek::StaticSecret;
 
+use super::frames::{Frames, framed};
 use super::hello::{ClientHello, ServerHello};
 use super::secrets::Schedule;
 use super::{Cipher, Ciphers, Shared, initial};
 use crate::identity::PeerId;
 use crate::noise::NoiseError;
 use crate::noise::handshake::Handshake;
-
-/// The longest handshake message, in bytes. A real one has a few hundred.
-pub(super) const MAX_FRAME: usize = 4096;
 
 /// What each side says under the Handshake keys. That it comes under those keys is the proof; the byte is only
 /// there because something must be.
@@ -352,48 +350,6 @@ impl Session for NoiseSession {
             _ => Err(ExportKeyingMaterialError),
         }
     }
-}
-
-/// Puts the pieces of a message together again: two bytes of length, big-endian, then the message.
-#[derive(Default)]
-struct Frames {
-    buffered: Vec<u8>,
-}
-
-impl Frames {
-    /// Takes bytes in; gives a message when it is whole. Never holds more than one message.
-    fn push(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, HandshakeError> {
-        if self.buffered.len().saturating_add(bytes.len()) > MAX_FRAME.saturating_add(2) {
-            return Err(HandshakeError::Malformed);
-        }
-        self.buffered.extend_from_slice(bytes);
-        let Some((length, body)) = self.buffered.split_first_chunk::<2>() else { return Ok(None) };
-        let length = usize::from(u16::from_be_bytes(*length));
-        if length > MAX_FRAME {
-            return Err(HandshakeError::Malformed);
-        }
-        match body.len().cmp(&length) {
-            std::cmp::Ordering::Less => Ok(None),
-            std::cmp::Ordering::Equal => {
-                let message = body.to_vec();
-                self.buffered.clear();
-                Ok(Some(message))
-            }
-            std::cmp::Ordering::Greater => Err(HandshakeError::Unexpected),
-        }
-    }
-}
-
-/// Writes one message with its length before it.
-fn framed(write: impl FnOnce(&mut Vec<u8>) -> Result<(), HandshakeError>) -> Result<Vec<u8>, HandshakeError> {
-    let mut out = vec![0; 2];
-    write(&mut out)?;
-    let (length, body) = out.split_first_chunk_mut::<2>().ok_or(HandshakeError::Malformed)?;
-    if body.len() > MAX_FRAME {
-        return Err(HandshakeError::Malformed);
-    }
-    *length = u16::try_from(body.len()).map_err(|_| HandshakeError::Malformed)?.to_be_bytes();
-    Ok(out)
 }
 
 fn confirmed(schedule: Box<Schedule>, message: &[u8]) -> Result<Box<Schedule>, HandshakeError> {
