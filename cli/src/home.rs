@@ -102,7 +102,7 @@ impl Home {
     /// The identity of this home, made at first use.
     pub fn identity(&self) -> Result<Opened, Failure> {
         let path = self.key_file();
-        let bytes = match read_key(&path) {
+        let bytes = match read_bounded(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.first_identity(),
             Err(error) => return Err(unusable(&path, &error, "nothing was changed")),
@@ -241,10 +241,6 @@ fn unusable(path: &Path, error: &io::Error, next: &str) -> Failure {
         _ => Exit::Usage,
     };
     Failure::new(exit, format!("{} cannot be used: {error}; {next}", inert(&path.to_string_lossy())))
-}
-
-fn read_key(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    read_bounded(path)
 }
 
 fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {

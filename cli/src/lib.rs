@@ -30,7 +30,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let outcome = screen.data(&text);
             (screen, outcome)
         }
-        Ok(Parsed::Run(arguments)) => {
+        Ok(Parsed::Run(mut arguments)) => {
+            let interface = &mut arguments.global.interface;
+            *interface = interface.take().or_else(|| std::env::var("HITHER_INTERFACE").ok());
             let mut screen = Screen::new(arguments.global.json, arguments.global.quiet);
             let outcome = commands::run(arguments, &mut screen);
             (screen, outcome)

@@ -267,6 +267,14 @@ fn completions_know_the_commands() {
 }
 
 #[test]
+fn what_was_typed_is_quoted_inert() {
+    for line in ["id a\u{1b}[2J", "\u{1b}[2J", "--\u{1b}[2J", "--port \u{202e} id", "send a --to hi1\u{1b}"] {
+        let text = error(line);
+        assert!(text.lines().all(|line| !line.chars().any(hither_cli::inert::is_hostile)), "{text:?}");
+    }
+}
+
+#[test]
 fn json_is_noticed_though_the_rest_is_wrong() {
     let json = |line: &str| parse(line.split_whitespace().map(OsString::from)).unwrap_err().json;
     assert!(json("sned --json"));

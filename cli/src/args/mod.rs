@@ -13,6 +13,8 @@ pub use grammar::{ContactsCommand, Shell};
 use grammar::{Grammar, Subcommand};
 pub use peer::{ContactName, ParsePeerError, Peer};
 
+use crate::inert::inert;
+
 /// What to do with a command line.
 #[derive(Debug, PartialEq)]
 pub enum Parsed {
@@ -161,7 +163,9 @@ fn parse_words(arguments: Vec<OsString>) -> Result<Parsed, String> {
 
 fn with_help(text: &str, command: Option<&str>) -> String {
     let command = command.map(|command| format!(" {command}")).unwrap_or_default();
-    format!("{}\nFor help: hither{command} --help", text.trim_end())
+    // argh quotes what was typed, as it was typed.
+    let lines: Vec<String> = text.trim_end().lines().map(inert).collect();
+    format!("{}\nFor help: hither{command} --help", lines.join("\n"))
 }
 
 fn help(text: &str, command: Option<&str>) -> String {
