@@ -163,11 +163,12 @@ proptest! {
         let text = id(seed).to_string();
         let next = |c: char| at(SYMBOLS, (SYMBOLS.find(c).unwrap() + 1) % 32 + 1);
         let typed = (start..start + 3).fold(text.clone(), |t, p| replaced(&t, p, next(at(&text, p))));
-        let refused = match typed.parse::<PeerId>() {
-            Err(ParsePeerIdError::ManyMistyped | ParsePeerIdError::MistypedTwice(..)) => true,
-            Err(ParsePeerIdError::Swapped { .. }) => true,
-            _ => false,
-        };
+        let refused = matches!(
+            typed.parse::<PeerId>().unwrap_err(),
+            ParsePeerIdError::ManyMistyped
+                | ParsePeerIdError::MistypedTwice(..)
+                | ParsePeerIdError::Swapped { .. }
+        );
         prop_assert!(refused);
     }
 

@@ -1,0 +1,253 @@
+//! The flags and commands as argh reads them. What argh cannot express is checked after it.
+
+use std::path::PathBuf;
+
+use argh::{ArgsInfo, FromArgs};
+
+use super::peer::{ContactName, Peer};
+use hither_protocol::identity::PeerId;
+
+/// Messages and files straight between your own devices.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    name = "hither",
+    example = "{command_name} id\n{command_name} send photo.jpg --to bob\n{command_name} receive --into ~/Downloads",
+    note = "PEER is a contact's name, an id (hi1...), or an id with an address (hi1...@192.168.1.7:4242).",
+    error_code(0, "done"),
+    error_code(1, "a fault of Hither's"),
+    error_code(2, "usage"),
+    error_code(3, "refused"),
+    error_code(4, "wrong code"),
+    error_code(5, "peer not found or unreachable"),
+    error_code(6, "timed out"),
+    error_code(7, "connection lost, can be resumed"),
+    error_code(8, "content did not verify"),
+    error_code(9, "disk full or not writable"),
+    error_code(10, "would overwrite"),
+    error_code(11, "peer too old or too new"),
+    error_code(130, "interrupted")
+)]
+pub(super) struct Grammar {
+    /// keep keys, contacts and state in this directory (or HITHER_HOME)
+    #[argh(option, arg_name = "dir")]
+    pub(super) home: Option<PathBuf>,
+    /// one JSON object a line on standard output
+    #[argh(switch)]
+    pub(super) json: bool,
+    /// data and errors only
+    #[argh(switch, short = 'q')]
+    pub(super) quiet: bool,
+    /// keep to one network interface (or HITHER_INTERFACE)
+    #[argh(option, arg_name = "name")]
+    pub(super) interface: Option<String>,
+    /// accept an offer; never overwrites
+    #[argh(switch, short = 'y')]
+    pub(super) yes: bool,
+    /// replace files that exist
+    #[argh(switch)]
+    pub(super) overwrite: bool,
+    /// keep files that exist, receive under another name
+    #[argh(switch)]
+    pub(super) rename: bool,
+    /// keep files that exist, leave the new ones out
+    #[argh(switch)]
+    pub(super) skip: bool,
+    /// the UDP port to listen on
+    #[argh(option, arg_name = "n")]
+    pub(super) port: Option<u16>,
+    /// print the version
+    #[argh(switch, short = 'V')]
+    #[allow(dead_code, reason = "answered before argh, which wants a command; here for the help")]
+    version: bool,
+    #[argh(subcommand)]
+    pub(super) command: Subcommand,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub(super) enum Subcommand {
+    Id(Id),
+    Send(Send),
+    Receive(Receive),
+    Msg(Msg),
+    ListPeers(ListPeers),
+    Contacts(Contacts),
+    Up(Up),
+    Demo(Demo),
+    Completions(Completions),
+}
+
+/// Who I am, as text and as a QR code.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "id")]
+pub(super) struct Id {
+    /// show the QR code even where standard output is no terminal
+    #[argh(switch)]
+    pub(super) qr: bool,
+}
+
+/// Send files, directories, standard input (-) or a line of text. Also: tx.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "send")]
+pub(super) struct Send {
+    /// the peer to send to
+    #[argh(option, arg_name = "peer")]
+    pub(super) to: Option<Peer>,
+    /// a line of text instead of paths
+    #[argh(option)]
+    pub(super) text: Option<String>,
+    /// files and directories, or - for standard input
+    #[argh(positional, arg_name = "path")]
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Wait for offers and receive them. Also: recv, rx.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "receive")]
+pub(super) struct Receive {
+    /// the directory to receive into, instead of the current one
+    #[argh(option, arg_name = "dir")]
+    pub(super) into: Option<PathBuf>,
+    /// the file to receive to, or - for standard output
+    #[argh(option, short = 'o', arg_name = "file")]
+    pub(super) output: Option<PathBuf>,
+    /// take offers of this peer only
+    #[argh(option, arg_name = "peer")]
+    pub(super) from: Option<Peer>,
+    #[argh(positional, hidden_help)]
+    pub(super) code: Option<String>,
+}
+
+/// Send one message: delivered now, or kept and delivered later.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "msg")]
+pub(super) struct Msg {
+    /// to whom
+    #[argh(positional)]
+    pub(super) peer: Peer,
+    /// the message
+    #[argh(positional)]
+    pub(super) text: Vec<String>,
+}
+
+/// Who is near, who is known, how each would be reached. Also: peers.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "list-peers")]
+pub(super) struct ListPeers {}
+
+/// List, add, rename, remove or block contacts.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "contacts")]
+pub(super) struct Contacts {
+    #[argh(subcommand)]
+    pub(super) command: Option<ContactsCommand>,
+}
+
+/// What to do with the contacts.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub enum ContactsCommand {
+    /// Show them.
+    List(ContactsList),
+    /// A new one.
+    Add(ContactsAdd),
+    /// Another name for one.
+    Rename(ContactsRename),
+    /// Forget one.
+    Remove(ContactsRemove),
+    /// Hear no more from a peer.
+    Block(ContactsBlock),
+}
+
+/// List the contacts.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "list")]
+pub struct ContactsList {}
+
+/// Add a contact.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "add")]
+pub struct ContactsAdd {
+    /// what to call the peer
+    #[argh(positional)]
+    pub name: ContactName,
+    /// the peer's id
+    #[argh(positional)]
+    pub id: PeerId,
+}
+
+/// Give a contact another name.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "rename")]
+pub struct ContactsRename {
+    /// the name now
+    #[argh(positional)]
+    pub name: ContactName,
+    /// the new name
+    #[argh(positional)]
+    pub new_name: ContactName,
+}
+
+/// Forget a contact.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "remove")]
+pub struct ContactsRemove {
+    /// the name
+    #[argh(positional)]
+    pub name: ContactName,
+}
+
+/// Block a peer: it is not heard any more.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "block")]
+pub struct ContactsBlock {
+    /// a contact's name or an id
+    #[argh(positional)]
+    pub peer: Peer,
+}
+
+/// Stay: receive what contacts send.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "up")]
+pub(super) struct Up {}
+
+/// Two peers on this machine, real sockets, a message and a file, in a few seconds.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "demo")]
+pub(super) struct Demo {}
+
+/// Print the completions for a shell: bash, fish, nushell or zsh.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "completions")]
+pub(super) struct Completions {
+    /// bash, fish, nushell or zsh
+    #[argh(positional)]
+    pub(super) shell: Shell,
+}
+
+/// A shell that there are completions for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// Fish.
+    Fish,
+    /// Nushell.
+    Nushell,
+    /// Z shell.
+    Zsh,
+}
+
+impl std::str::FromStr for Shell {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "bash" => Ok(Self::Bash),
+            "fish" => Ok(Self::Fish),
+            "nushell" | "nu" => Ok(Self::Nushell),
+            "zsh" => Ok(Self::Zsh),
+            _ => Err("there are completions for bash, fish, nushell and zsh"),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What a person types, parsed once into types that cannot be wrong.
+
+mod grammar;
+mod normal;
+mod peer;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use argh::{ArgsInfo, FromArgs};
+
+pub use grammar::{ContactsCommand, Shell};
+use grammar::{Grammar, Subcommand};
+pub use peer::{ContactName, ParsePeerError, Peer};
+
+use crate::inert::inert;
+
+/// What to do with a command line.
+#[derive(Debug, PartialEq)]
+pub enum Parsed {
+    /// Run this.
+    Run(Arguments),
+    /// Print this to standard output and be done: help or the version.
+    Print(String),
+}
+
+/// A whole command line.
+#[derive(Debug, PartialEq)]
+pub struct Arguments {
+    /// The flags that every command takes.
+    pub global: Global,
+    /// The command.
+    pub command: Command,
+}
+
+/// The flags that every command takes, before or after its name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Global {
+    /// `--home`: where keys, contacts and state live, instead of the platform's directories.
+    pub home: Option<PathBuf>,
+    /// `--json`: one JSON object a line on standard output.
+    pub json: bool,
+    /// `--quiet`: data and errors only.
+    pub quiet: bool,
+    /// `--interface`: the one network interface to keep to.
+    pub interface: Option<String>,
+    /// `--yes`: accepts an offer. Never implies overwriting.
+    pub yes: bool,
+    /// `--overwrite`, `--rename` or `--skip`: what to do with files that exist.
+    pub existing: Option<Existing>,
+    /// `--port`: the UDP port to listen on.
+    pub port: Option<u16>,
+}
+
+/// What to do with a file that exists where one is received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Replace it.
+    Overwrite,
+    /// Keep both, the new one under another name.
+    Rename,
+    /// Keep it, and leave the new one out.
+    Skip,
+}
+
+/// A command with what it needs.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// Who I am.
+    Id {
+        /// Show the QR code even where standard output is no terminal.
+        qr: bool,
+    },
+    /// Send content to a peer.
+    Send {
+        /// To whom.
+        to: Peer,
+        /// What.
+        content: Content,
+    },
+    /// Wait for offers.
+    Receive {
+        /// Take offers of this peer only.
+        from: Option<Peer>,
+        /// Where what comes goes.
+        destination: Destination,
+    },
+    /// Send one message.
+    Msg {
+        /// To whom.
+        to: Peer,
+        /// The message.
+        text: String,
+    },
+    /// Who is near and who is known.
+    ListPeers,
+    /// Look at or change the contacts.
+    Contacts(ContactsCommand),
+    /// Stay and receive.
+    Up,
+    /// Two peers on this machine.
+    Demo,
+    /// Print a shell's completions.
+    Completions(Shell),
+}
+
+/// What is sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Files and directories, at least one.
+    Paths(Vec<PathBuf>),
+    /// What comes on standard input.
+    StandardInput,
+    /// A line of text.
+    Text(String),
+}
+
+/// Where received content goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Under its own name into the current directory.
+    Here,
+    /// Under its own name into this directory.
+    Into(PathBuf),
+    /// To this file.
+    File(PathBuf),
+    /// To standard output.
+    StandardOutput,
+}
+
+/// A command line that cannot be understood; the process ends with [`crate::exit::Exit::Usage`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageError {
+    /// What is wrong, and what to type instead.
+    pub text: String,
+    /// Whether `--json` was there, so that this too is said as JSON.
+    pub json: bool,
+}
+
+/// Parses the arguments that follow the program's name.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let json = arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json");
+    parse_words(arguments).map_err(|text| UsageError { text, json })
+}
+
+fn parse_words(arguments: Vec<OsString>) -> Result<Parsed, String> {
+    let words = arguments.into_iter().map(|argument| {
+        argument.into_string().map_err(|bad| format!("this argument is not UTF-8: {}", bad.to_string_lossy()))
+    });
+    let words = words.collect::<Result<Vec<String>, String>>()?;
+    let line = normal::normalise(&Grammar::get_args_info(), words)?;
+    if line.version {
+        return Ok(Parsed::Print(concat!("hither ", env!("CARGO_PKG_VERSION"), "\n").to_owned()));
+    }
+    let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
+    match Grammar::from_args(&["hither"], &words) {
+        Ok(grammar) => arguments_of(grammar).map(Parsed::Run).map_err(|text| with_help(&text, line.command)),
+        Err(exit) if exit.status.is_ok() => Ok(Parsed::Print(help(&exit.output, line.command))),
+        Err(exit) => Err(with_help(&exit.output, line.command)),
+    }
+}
+
+fn with_help(text: &str, command: Option<&str>) -> String {
+    let command = command.map(|command| format!(" {command}")).unwrap_or_default();
+    // argh quotes what was typed, as it was typed.
+    let lines: Vec<String> = text.trim_end().lines().map(inert).collect();
+    format!("{}\nFor help: hither{command} --help", lines.join("\n"))
+}
+
+fn help(text: &str, command: Option<&str>) -> String {
+    let rest = if command.is_some() { "\nFlags for every command: hither --help\n" } else { "" };
+    format!("{}\n{rest}", text.trim_end())
+}
+
+fn arguments_of(grammar: Grammar) -> Result<Arguments, String> {
+    let existing = match (grammar.overwrite, grammar.rename, grammar.skip) {
+        (false, false, false) => None,
+        (true, false, false) => Some(Existing::Overwrite),
+        (false, true, false) => Some(Existing::Rename),
+        (false, false, true) => Some(Existing::Skip),
+        _ => return Err("--overwrite, --rename and --skip exclude each other: give one of them".to_owned()),
+    };
+    let global = Global {
+        home: grammar.home,
+        json: grammar.json,
+        quiet: grammar.quiet,
+        interface: grammar.interface,
+        yes: grammar.yes,
+        existing,
+        port: grammar.port,
+    };
+    Ok(Arguments { global, command: command_of(grammar.command)? })
+}
+
+fn command_of(command: Subcommand) -> Result<Command, String> {
+    Ok(match command {
+        Subcommand::Id(id) => Command::Id { qr: id.qr },
+        Subcommand::Send(send) => {
+            let content = content_of(send.text, send.paths)?;
+            let to = send
+                .to
+                .ok_or("say to whom with --to PEER: sending by a code is not available in this version")?;
+            Command::Send { to, content }
+        }
+        Subcommand::Receive(receive) => {
+            if receive.code.is_some() {
+                return Err(
+                    "receiving by a code is not available in this version; without one, `hither receive` \
+                            waits for offers, and --from PEER for those of one peer"
+                        .to_owned(),
+                );
+            }
+            let destination = match (receive.into, receive.output) {
+                (None, None) => Destination::Here,
+                (Some(directory), None) => Destination::Into(directory),
+                (None, Some(file)) if file.as_os_str() == "-" => Destination::StandardOutput,
+                (None, Some(file)) => Destination::File(file),
+                (Some(_), Some(_)) => {
+                    return Err("--into and -o exclude each other: give one of them".to_owned());
+                }
+            };
+            Command::Receive { from: receive.from, destination }
+        }
+        Subcommand::Msg(msg) => {
+            let text = msg.text.join(" ");
+            if text.is_empty() {
+                return Err("there is no message: hither msg PEER TEXT".to_owned());
+            }
+            Command::Msg { to: msg.peer, text }
+        }
+        Subcommand::ListPeers(_) => Command::ListPeers,
+        Subcommand::Contacts(contacts) => {
+            Command::Contacts(contacts.command.unwrap_or(ContactsCommand::List(grammar::ContactsList {})))
+        }
+        Subcommand::Up(_) => Command::Up,
+        Subcommand::Demo(_) => Command::Demo,
+        Subcommand::Completions(completions) => Command::Completions(completions.shell),
+    })
+}
+
+fn content_of(text: Option<String>, paths: Vec<PathBuf>) -> Result<Content, String> {
+    let dashes = paths.iter().filter(|path| path.as_os_str() == "-").count();
+    match (text, paths.len(), dashes) {
+        (Some(_), 1.., _) => Err("--text and paths exclude each other: send one after the other".to_owned()),
+        (Some(text), 0, _) => Ok(Content::Text(text)),
+        (None, 0, _) => Err("say what to send: paths, - for standard input, or --text TEXT".to_owned()),
+        (None, 1, 1) => Ok(Content::StandardInput),
+        (None, _, 1..) => Err("- for standard input goes alone (./- is a file of that name)".to_owned()),
+        (None, _, 0) => Ok(Content::Paths(paths)),
+    }
+}
+
+/// The completions of a shell, as a script for it.
+pub fn completions(shell: Shell) -> String {
+    use argh_complete::{Generator, bash::Bash, fish::Fish, nushell::Nushell, zsh::Zsh};
+    let grammar = Grammar::get_args_info();
+    match shell {
+        Shell::Bash => Bash::generate("hither", &grammar),
+        Shell::Fish => Fish::generate("hither", &grammar),
+        Shell::Nushell => Nushell::generate("hither", &grammar),
+        Shell::Zsh => Zsh::generate("hither", &grammar),
+    }
+}

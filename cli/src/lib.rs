@@ -1,0 +1,53 @@
+//! The command line's parts: what is typed, what is shown, where things are kept.
+//!
+//! - [`args`]: what a person types, parsed once into types that cannot be wrong
+//! - [`home`]: where the key and the state live, and who is using them
+//! - [`screen`]: the one way to the terminal, for people and as JSON lines
+//! - [`inert`]: makes a peer's text harmless for a terminal
+//! - [`qr`]: an id as a QR code
+//! - [`exit`]: how a command ends
+
+pub mod args;
+mod commands;
+pub mod exit;
+pub mod home;
+pub mod inert;
+pub mod qr;
+pub mod screen;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::args::Parsed;
+use crate::exit::{Exit, Failure};
+use crate::screen::{Event, Screen};
+
+/// Runs the command line `arguments`, without the program's name, and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (mut screen, outcome) = match args::parse(arguments) {
+        Ok(Parsed::Print(text)) => {
+            let mut screen = Screen::new(false, false);
+            let outcome = screen.data(&text);
+            (screen, outcome)
+        }
+        Ok(Parsed::Run(mut arguments)) => {
+            let interface = &mut arguments.global.interface;
+            *interface = interface.take().or_else(|| std::env::var("HITHER_INTERFACE").ok());
+            let mut screen = Screen::new(arguments.global.json, arguments.global.quiet);
+            let outcome = commands::run(arguments, &mut screen);
+            (screen, outcome)
+        }
+        Err(error) => {
+            let screen = Screen::new(error.json, false);
+            (screen, Err(Failure::new(Exit::Usage, error.text)))
+        }
+    };
+    match outcome {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            // Where even this cannot be written, the exit code still says it.
+            let _ = screen.event(&Event::Error(failure.clone()));
+            failure.exit.into()
+        }
+    }
+}

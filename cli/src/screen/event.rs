@@ -1,0 +1,304 @@
+//! What happens, in the words and the JSON objects that the README documents.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hither_protocol::identity::PeerId;
+use serde_json::{Value, json};
+
+use super::human::{left, rate, size};
+use crate::exit::Failure;
+use crate::inert::{inert, is_hostile};
+
+/// Something that a person or a script is told. Sizes are bytes, rates bytes a second. What a peer said goes in as
+/// it came and is made inert where it is shown.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// This node's id.
+    Id {
+        /// The id.
+        id: PeerId,
+    },
+    /// The node listens.
+    Ready {
+        /// Its id.
+        id: PeerId,
+        /// Where.
+        addresses: Vec<SocketAddr>,
+    },
+    /// A peer offers content.
+    Offer {
+        /// Names the transfer.
+        transfer: String,
+        /// Who offers.
+        from: PeerId,
+        /// The name of what is offered, as the peer gives it.
+        name: String,
+        /// How many files.
+        files: u64,
+        /// Their size.
+        bytes: u64,
+    },
+    /// How far a transfer is.
+    Progress(Progress),
+    /// A transfer is complete and verified.
+    Done {
+        /// The transfer.
+        transfer: String,
+        /// What it holds.
+        bytes: u64,
+        /// How long it took.
+        took: Duration,
+        /// The root hash of its content.
+        root: String,
+        /// Where it lies.
+        paths: Vec<PathBuf>,
+        /// Bytes that did not have to travel again.
+        resumed: u64,
+    },
+    /// A message came.
+    Message {
+        /// Names the message.
+        id: String,
+        /// Who wrote it.
+        from: PeerId,
+        /// What.
+        text: String,
+        /// The topic it was written to, if any.
+        topic: Option<String>,
+    },
+    /// A message of ours is on its way.
+    Sent {
+        /// The message.
+        id: String,
+        /// How far it is.
+        state: Delivery,
+    },
+    /// A peer, near or known.
+    Peer {
+        /// Who.
+        id: PeerId,
+        /// What it is called here.
+        name: Option<String>,
+        /// Whether it can be reached.
+        state: PeerState,
+        /// Over which road, if connected.
+        road: Option<Road>,
+        /// The round trip, if measured.
+        rtt: Option<Duration>,
+        /// When it was last heard of, in Unix milliseconds.
+        seen: Option<u64>,
+    },
+    /// The command failed.
+    Error(Failure),
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// The transfer.
+    pub transfer: String,
+    /// Bytes that are here and verified.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Bytes a second, lately.
+    pub rate: u64,
+    /// Over which road.
+    pub road: Road,
+}
+
+/// How content travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Road {
+    /// Within the local network.
+    Lan,
+    /// Straight between the two, across the internet.
+    Direct,
+    /// Through a third peer, which cannot read it.
+    Relayed,
+}
+
+impl Road {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lan => "LAN",
+            Self::Direct => "direct",
+            Self::Relayed => "relayed",
+        }
+    }
+}
+
+/// How far a message of ours is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// The peer has it.
+    Delivered,
+    /// A mailbox keeps it for the peer.
+    Stored,
+    /// It waits here.
+    Waiting,
+}
+
+impl Delivery {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Stored => "stored",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+/// Whether a peer can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerState {
+    /// A connection stands.
+    Connected,
+    /// Seen on this network.
+    Near,
+    /// Known, not seen now.
+    Away,
+    /// Not heard any more, by our own choice.
+    Blocked,
+}
+
+impl PeerState {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Near => "near",
+            Self::Away => "away",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+impl Event {
+    /// Whether it is what the command was run for, and so belongs on standard output.
+    pub(super) fn is_data(&self) -> bool {
+        matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Peer { .. })
+    }
+
+    /// The event as one JSON object without a line end, `time` in Unix milliseconds.
+    pub fn json(&self, time: u64) -> String {
+        let mut object = self.value();
+        object["time"] = time.into();
+        escaped(&object.to_string())
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::Id { id } => json!({"event": "id", "id": id.to_string()}),
+            Self::Ready { id, addresses } => {
+                let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+                json!({"event": "ready", "id": id.to_string(), "addresses": addresses})
+            }
+            Self::Offer { transfer, from, name, files, bytes } => json!({
+                "event": "offer", "transfer": transfer, "from": from.to_string(), "name": name,
+                "files": files, "bytes": bytes,
+            }),
+            Self::Progress(Progress { transfer, done, total, rate, road }) => json!({
+                "event": "progress", "transfer": transfer, "done": done, "total": total, "rate": rate,
+                "road": road.name(),
+            }),
+            Self::Done { transfer, bytes, took, root, paths, resumed } => {
+                let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+                json!({
+                    "event": "done", "transfer": transfer, "bytes": bytes, "seconds": took.as_secs_f64(),
+                    "root": root, "paths": paths, "resumed": resumed,
+                })
+            }
+            Self::Message { id, from, text, topic } => json!({
+                "event": "message", "id": id, "from": from.to_string(), "text": text, "topic": topic,
+            }),
+            Self::Sent { id, state } => json!({"event": "sent", "id": id, "state": state.name()}),
+            Self::Peer { id, name, state, road, rtt, seen } => json!({
+                "event": "peer", "id": id.to_string(), "name": name, "state": state.name(),
+                "road": road.map(Road::name), "rtt": rtt.map(|rtt| rtt.as_secs_f64()), "seen": seen,
+            }),
+            Self::Error(Failure { exit, text }) => {
+                json!({"event": "error", "code": exit.code(), "name": exit.name(), "text": text})
+            }
+        }
+    }
+
+    /// The event in words, on one line (an error may have several).
+    pub fn human(&self) -> String {
+        match self {
+            Self::Id { id } => id.to_string(),
+            Self::Ready { id, addresses } => {
+                let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+                format!("ready as {id} at {}", addresses.join(", "))
+            }
+            Self::Offer { from, name, files, bytes, .. } => {
+                let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+                format!("{from} offers {}: {files}, {}", inert(name), size(*bytes))
+            }
+            Self::Progress(progress) => progress.human(),
+            Self::Done { bytes, took, paths, resumed, .. } => {
+                let mut text = format!("done: {} in {}", size(*bytes), left(took.as_secs()));
+                if *resumed > 0 {
+                    text += &format!(" ({} were here already)", size(*resumed));
+                }
+                for path in paths {
+                    text += &format!(", {}", inert(&path.to_string_lossy()));
+                }
+                text
+            }
+            Self::Message { from, text, topic, .. } => {
+                let topic = topic.as_ref().map(|topic| format!(" in {}", inert(topic))).unwrap_or_default();
+                format!("{from}{topic}: {}", inert(text))
+            }
+            Self::Sent { state, .. } => match state {
+                Delivery::Delivered => "delivered".to_owned(),
+                Delivery::Stored => "stored in a mailbox; delivered when the peer comes".to_owned(),
+                Delivery::Waiting => "kept here; delivered when the peer can be reached".to_owned(),
+            },
+            Self::Peer { id, name, state, road, rtt, .. } => {
+                let name = inert(name.as_deref().unwrap_or("-"));
+                let road = road.map(|road| format!(" {}", road.name())).unwrap_or_default();
+                let rtt = rtt.map(|rtt| format!(" {:.1} ms", rtt.as_secs_f64() * 1e3)).unwrap_or_default();
+                format!("{id} {name} {}{road}{rtt}", state.name())
+            }
+            Self::Error(failure) => failure.text.clone(),
+        }
+    }
+}
+
+impl Progress {
+    /// On one line without the bar: percent, done and total, rate, time left, road.
+    pub fn human(&self) -> String {
+        let percent = u128::from(self.done) * 100 / u128::from(self.total.max(1));
+        format!("{:>3}% {}", if self.total == 0 { 100 } else { percent.min(100) }, self.tail())
+    }
+
+    /// What stands behind the bar.
+    pub(super) fn tail(&self) -> String {
+        let to_come = self.total.saturating_sub(self.done);
+        let time = match to_come.checked_div(self.rate) {
+            Some(seconds) => format!("{} left", left(seconds)),
+            None => "waiting".to_owned(),
+        };
+        format!("{}/{}  {}  {time}  {}", size(self.done), size(self.total), rate(self.rate), self.road.name())
+    }
+}
+
+/// JSON text in which the characters that a terminal acts on are written as `\u` escapes: the same JSON, and safe
+/// to look at. serde_json does so for the first 32 only.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_hostile(character) {
+            let mut units = [0; 2];
+            out.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}

@@ -1,0 +1,300 @@
+//! What can be typed, and what is said of what cannot.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use hither_cli::args::{
+    Arguments, Command, ContactsCommand, Content, Destination, Existing, Global, Parsed, Peer, Shell,
+    completions, parse,
+};
+use proptest::prelude::*;
+
+const ID: &str = "hi1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0s5lq4kw";
+
+fn arguments(line: &str) -> Arguments {
+    match parse(line.split_whitespace().map(OsString::from)) {
+        Ok(Parsed::Run(arguments)) => arguments,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn command(line: &str) -> Command {
+    arguments(line).command
+}
+
+fn error(line: &str) -> String {
+    match parse(line.split_whitespace().map(OsString::from)) {
+        Err(error) => error.text,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn printed(line: &str) -> String {
+    match parse(line.split_whitespace().map(OsString::from)) {
+        Ok(Parsed::Print(text)) => text,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn contact(name: &str) -> Peer {
+    Peer::Contact(name.parse().unwrap())
+}
+
+fn an_id() -> String {
+    use hither_protocol::entropy::{Entropy, Seed};
+    use hither_protocol::identity::Identity;
+    Identity::generate(&mut Entropy::new(Seed::new([1; 32])).stream("test")).peer_id().to_string()
+}
+
+#[test]
+fn every_command_and_alias_is_known() {
+    assert_eq!(command("id"), Command::Id { qr: false });
+    assert_eq!(command("id --qr"), Command::Id { qr: true });
+    assert_eq!(command("list-peers"), Command::ListPeers);
+    assert_eq!(command("peers"), Command::ListPeers);
+    assert_eq!(command("up"), Command::Up);
+    assert_eq!(command("demo"), Command::Demo);
+    assert_eq!(command("completions fish"), Command::Completions(Shell::Fish));
+    for receive in ["receive", "recv", "rx"] {
+        assert_eq!(command(receive), Command::Receive { from: None, destination: Destination::Here });
+    }
+    for send in ["send", "tx"] {
+        let content = Content::Paths(vec!["a".into(), "b".into()]);
+        assert_eq!(command(&format!("{send} a b --to bob")), Command::Send { to: contact("bob"), content });
+    }
+    assert_eq!(
+        command("msg bob hello there"),
+        Command::Msg { to: contact("bob"), text: "hello there".into() }
+    );
+}
+
+#[test]
+fn contacts_have_commands_of_their_own() {
+    let id = an_id();
+    assert!(matches!(command("contacts"), Command::Contacts(ContactsCommand::List(_))));
+    assert!(matches!(command("contacts list"), Command::Contacts(ContactsCommand::List(_))));
+    match command(&format!("contacts add bob {id}")) {
+        Command::Contacts(ContactsCommand::Add(add)) => {
+            assert_eq!((add.name.as_str(), add.id.to_string()), ("bob", id.clone()));
+        }
+        other => panic!("{other:?}"),
+    }
+    match command("contacts rename bob robert --json") {
+        Command::Contacts(ContactsCommand::Rename(rename)) => {
+            assert_eq!((rename.name.as_str(), rename.new_name.as_str()), ("bob", "robert"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(command("contacts remove bob"), Command::Contacts(ContactsCommand::Remove(_))));
+    assert!(matches!(command(&format!("contacts block {id}")), Command::Contacts(ContactsCommand::Block(_))));
+    assert!(error("contacts ad bob").contains("`hither contacts add`"));
+}
+
+#[test]
+fn flags_of_every_command_stand_before_or_after_it() {
+    let expected = Global {
+        home: Some(PathBuf::from("/h")),
+        json: true,
+        quiet: true,
+        interface: Some("lo".into()),
+        yes: true,
+        existing: Some(Existing::Rename),
+        port: Some(4242),
+    };
+    for line in [
+        "--home /h --json --quiet --interface lo --yes --rename --port 4242 receive",
+        "receive --home /h --json --quiet --interface lo --yes --rename --port 4242",
+        "--home=/h -q receive --interface=lo --json -y --port=4242 --rename --json",
+    ] {
+        assert_eq!(arguments(line).global, expected, "{line}");
+    }
+    assert_eq!(arguments("id").global, Global::default());
+}
+
+#[test]
+fn a_value_is_never_taken_for_a_flag_or_a_command() {
+    assert_eq!(arguments("--home send id").global.home, Some("send".into()));
+    assert_eq!(arguments("--home --json id").global.home, Some("--json".into()));
+    assert_eq!(arguments("--home=send id").command, Command::Id { qr: false });
+    assert_eq!(command("--to bob send a"), command("send --to=bob a"));
+    assert_eq!(arguments("--home= id").global.home, Some("".into()));
+    let file = Destination::File("--json".into());
+    assert_eq!(command("receive -o --json"), Command::Receive { from: None, destination: file });
+}
+
+#[test]
+fn after_two_dashes_nothing_is_a_flag() {
+    let content = Content::Paths(vec!["--json".into(), "-x".into(), "help".into()]);
+    assert_eq!(command("send --to bob -- --json -x help"), Command::Send { to: contact("bob"), content });
+    assert!(!arguments("send --to bob -- --json").global.json);
+    assert_eq!(command("msg bob -- --help"), Command::Msg { to: contact("bob"), text: "--help".into() });
+    assert_eq!(command("msg bob help"), Command::Msg { to: contact("bob"), text: "help".into() });
+}
+
+#[test]
+fn destinations_of_receive() {
+    let destination = |line: &str| match command(line) {
+        Command::Receive { destination, .. } => destination,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(destination("receive --into d"), Destination::Into("d".into()));
+    assert_eq!(destination("receive -o f"), Destination::File("f".into()));
+    assert_eq!(destination("receive -o -"), Destination::StandardOutput);
+    assert_eq!(destination("receive --output=-"), Destination::StandardOutput);
+    assert!(error("receive -o f --into d").contains("exclude each other"));
+    let from = format!("{}@127.0.0.1:4242", an_id());
+    let expected = Peer::Address(from.parse().unwrap());
+    let receive = Command::Receive { from: Some(expected), destination: Destination::Here };
+    assert_eq!(command(&format!("receive --from {from}")), receive);
+}
+
+#[test]
+fn contents_of_send() {
+    let content = |line: &str| match command(line) {
+        Command::Send { content, .. } => content,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(content("send - --to bob"), Content::StandardInput);
+    assert_eq!(content("send --text hello --to bob"), Content::Text("hello".into()));
+    assert!(error("send - a --to bob").contains("goes alone"));
+    assert!(error("send --text a b --to bob").contains("exclude each other"));
+    assert!(error("send --to bob").contains("say what to send"));
+}
+
+#[test]
+fn codes_are_not_there_yet_and_that_is_said() {
+    assert!(error("send a").contains("--to PEER"));
+    assert!(error("send a").contains("not available in this version"));
+    assert!(error("receive 7-crossover-clockwork").contains("not available in this version"));
+}
+
+#[test]
+fn what_to_do_with_existing_files_is_one_thing() {
+    assert_eq!(arguments("receive --overwrite").global.existing, Some(Existing::Overwrite));
+    assert_eq!(arguments("--skip receive").global.existing, Some(Existing::Skip));
+    assert_eq!(arguments("receive --yes").global.existing, None);
+    for two in ["--overwrite --rename", "--rename --skip", "--overwrite --rename --skip"] {
+        assert!(error(&format!("receive {two}")).contains("exclude each other"));
+    }
+}
+
+#[test]
+fn the_nearest_command_or_flag_is_suggested() {
+    for (typed, meant) in [
+        ("sned", "send"),
+        ("recieve", "receive"),
+        ("contact", "contacts"),
+        ("peer", "peers"),
+        ("compl", "completions"),
+    ] {
+        let error = error(typed);
+        assert!(error.contains(&format!("did you mean `hither {meant}`?")), "{error}");
+    }
+    assert!(!error("frobnicate").contains("did you mean"));
+    assert!(error("id --jsn").contains("did you mean --json?"));
+    assert!(error("receive --int d").contains("did you mean --int"));
+    assert!(error("send a --to bob --qr").contains("there is no flag --qr"));
+    assert!(error("--hom x id").contains("did you mean --home?"));
+    assert!(error("--frm x").contains("there is no flag --frm"));
+}
+
+#[test]
+fn errors_say_where_help_is() {
+    for line in
+        ["", "--json", "sned", "send", "msg", "msg bob", "completions", "completions tcsh", "contacts add"]
+    {
+        let text = error(line);
+        assert!(text.contains("For help: hither"), "{line}: {text}");
+        assert!(!text.contains('\u{1b}'));
+    }
+    assert!(error("send a --to").contains("--to needs a value"));
+    assert!(error("id --json=yes").contains("takes no value"));
+    assert!(error("id --port 70000").contains("--port"));
+    assert!(error("id extra").contains("extra"));
+}
+
+#[test]
+fn a_mistyped_id_is_located() {
+    let id = an_id();
+    let mut typo = id.clone();
+    let wrong = if typo.ends_with('q') { "p" } else { "q" };
+    typo.replace_range(60.., wrong);
+    assert!(
+        error(&format!("send a --to {typo}")).contains("character 61"),
+        "{}",
+        error(&format!("send a --to {typo}"))
+    );
+    assert!(error(&format!("send a --to {id}@127.0.0.1")).contains("port is missing"));
+    assert!(error("send a --to bob@127.0.0.1:1").contains("hi1"));
+    assert!(error(&format!("contacts add hi1bob {id}")).contains("cannot start like an id"));
+    assert!(error(&format!("send a --to {ID}")).contains("mistyped"));
+}
+
+#[test]
+fn names_of_contacts_are_plain() {
+    for bad in ["-bob", "#bob", "bob\u{202e}", "b@b", "", " bob", &"b".repeat(65)] {
+        assert!(bad.parse::<hither_cli::args::ContactName>().is_err(), "{bad}");
+    }
+    for good in ["bob", "Bob's phone", "Zoë", "日本"] {
+        assert_eq!(good.parse::<hither_cli::args::ContactName>().unwrap().as_str(), good);
+    }
+}
+
+#[test]
+fn help_and_version_are_printed_wherever_they_stand() {
+    for line in ["--version", "-V", "id --version"] {
+        assert_eq!(printed(line), format!("hither {}\n", env!("CARGO_PKG_VERSION")));
+    }
+    for line in ["--help", "-h", "help"] {
+        let text = printed(line);
+        for word in ["send", "receive", "--home", "--json", "list-peers", "completions"] {
+            assert!(text.contains(word), "{line}: {word}: {text}");
+        }
+    }
+    for line in ["send --help", "help send", "--help tx", "send a --to bob -h", "send help"] {
+        let text = printed(line);
+        assert!(text.starts_with("Usage: hither send") && text.contains("--to"), "{line}: {text}");
+    }
+    assert!(printed("contacts add --help").starts_with("Usage: hither contacts add"));
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in [Shell::Bash, Shell::Fish, Shell::Nushell, Shell::Zsh] {
+        let script = completions(shell);
+        assert!(script.contains("list-peers") && script.contains("interface"), "{shell:?}");
+    }
+}
+
+#[test]
+fn what_was_typed_is_quoted_inert() {
+    for line in ["id a\u{1b}[2J", "\u{1b}[2J", "--\u{1b}[2J", "--port \u{202e} id", "send a --to hi1\u{1b}"] {
+        let text = error(line);
+        assert!(text.lines().all(|line| !line.chars().any(hither_cli::inert::is_hostile)), "{text:?}");
+    }
+}
+
+#[test]
+fn json_is_noticed_though_the_rest_is_wrong() {
+    let json = |line: &str| parse(line.split_whitespace().map(OsString::from)).unwrap_err().json;
+    assert!(json("sned --json"));
+    assert!(!json("sned"));
+    assert!(!json("sned -- --json"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_utf_8_is_refused_in_words() {
+    use std::os::unix::ffi::OsStringExt;
+    let error = parse(["send".into(), OsString::from_vec(vec![0xff])]).unwrap_err();
+    assert!(error.text.contains("not UTF-8"));
+}
+
+proptest! {
+    #[test]
+    fn any_words_are_answered(words in prop::collection::vec("(send|receive|contacts|add|--to|--json|--|-o|help|-|--home=x|[ -~]{0,6})", 0..8)) {
+        if let Err(error) = parse(words.into_iter().map(OsString::from)) {
+            prop_assert!(!error.text.is_empty());
+        }
+    }
+}

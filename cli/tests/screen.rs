@@ -1,0 +1,223 @@
+//! What a person reads, and what a script reads.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hither_cli::exit::{Exit, Failure};
+use hither_cli::screen::{Delivery, Event, PeerState, Progress, Road, Screen, left, rate, size};
+use hither_protocol::entropy::{Entropy, Seed};
+use hither_protocol::identity::{Identity, PeerId};
+use serde_json::{Value, json};
+
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Paper {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+fn show(events: &[Event], json: bool, quiet: bool) -> (String, String) {
+    let (out, err) = (Paper::default(), Paper::default());
+    let mut screen = Screen::to(Box::new(out.clone()), Box::new(err.clone()), json, quiet);
+    events.iter().for_each(|event| screen.event(event).unwrap());
+    (out.text(), err.text())
+}
+
+fn id() -> PeerId {
+    Identity::generate(&mut Entropy::new(Seed::new([1; 32])).stream("test")).peer_id()
+}
+
+fn progress(done: u64, rate: u64) -> Event {
+    Event::Progress(Progress { transfer: "t1".into(), done, total: 10_000_000, rate, road: Road::Lan })
+}
+
+fn all_events() -> Vec<(Event, Value)> {
+    let id_text = id().to_string();
+    vec![
+        (Event::Id { id: id() }, json!({"event": "id", "id": id_text})),
+        (
+            Event::Ready { id: id(), addresses: vec!["127.0.0.1:4242".parse().unwrap()] },
+            json!({"event": "ready", "id": id_text, "addresses": ["127.0.0.1:4242"]}),
+        ),
+        (
+            Event::Offer { transfer: "t1".into(), from: id(), name: "a".into(), files: 2, bytes: 3 },
+            json!({"event": "offer", "transfer": "t1", "from": id_text, "name": "a", "files": 2, "bytes": 3}),
+        ),
+        (
+            progress(1, 2),
+            json!({"event": "progress", "transfer": "t1", "done": 1, "total": 10_000_000, "rate": 2, "road": "LAN"}),
+        ),
+        (
+            Event::Done {
+                transfer: "t1".into(),
+                bytes: 3,
+                took: Duration::from_millis(1500),
+                root: "00ff".into(),
+                paths: vec![PathBuf::from("d/a")],
+                resumed: 1,
+            },
+            json!({
+                "event": "done", "transfer": "t1", "bytes": 3, "seconds": 1.5, "root": "00ff", "paths": ["d/a"],
+                "resumed": 1,
+            }),
+        ),
+        (
+            Event::Message { id: "m1".into(), from: id(), text: "hi".into(), topic: None },
+            json!({"event": "message", "id": "m1", "from": id_text, "text": "hi", "topic": null}),
+        ),
+        (
+            Event::Sent { id: "m1".into(), state: Delivery::Waiting },
+            json!({"event": "sent", "id": "m1", "state": "waiting"}),
+        ),
+        (
+            Event::Peer {
+                id: id(),
+                name: Some("bob".into()),
+                state: PeerState::Near,
+                road: Some(Road::Direct),
+                rtt: Some(Duration::from_millis(250)),
+                seen: Some(7),
+            },
+            json!({
+                "event": "peer", "id": id_text, "name": "bob", "state": "near", "road": "direct", "rtt": 0.25, "seen": 7,
+            }),
+        ),
+        (
+            Event::Error(Failure::new(Exit::TimedOut, "nothing came")),
+            json!({"event": "error", "code": 6, "name": "timed_out", "text": "nothing came"}),
+        ),
+    ]
+}
+
+#[test]
+fn json_lines_are_as_documented() {
+    for quiet in [false, true] {
+        for (event, mut expected) in all_events() {
+            let (out, err) = show(&[event], true, quiet);
+            assert_eq!(err, "");
+            assert_eq!(out.matches('\n').count(), 1);
+            let found: Value = serde_json::from_str(&out).unwrap();
+            assert!(found["time"].as_u64().unwrap() > 1_600_000_000_000);
+            expected["time"] = found["time"].clone();
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+#[test]
+fn json_of_hostile_text_is_safe_to_look_at_and_still_the_same() {
+    let text = "a\u{1b}[2J\u{9b}\u{202e}\u{200b}\u{e0041}\n\"é";
+    let event = Event::Message { id: "m".into(), from: id(), text: text.into(), topic: None };
+    let line = event.json(0);
+    assert!(!line.chars().any(hither_cli::inert::is_hostile), "{line}");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["text"], text);
+}
+
+#[test]
+fn data_goes_to_standard_output_and_the_rest_to_standard_error() {
+    for (event, expected) in all_events() {
+        let data = matches!(expected["event"].as_str(), Some("id" | "message" | "peer"));
+        let (out, err) = show(std::slice::from_ref(&event), false, false);
+        assert_eq!((out.is_empty(), err.is_empty()), (!data, data), "{expected}");
+        let (out, err) = show(&[event], false, true);
+        assert_eq!(out.is_empty(), !data, "{expected}");
+        assert_eq!(err.is_empty(), expected["event"] != "error", "{expected}");
+    }
+}
+
+#[test]
+fn what_a_peer_says_is_inert() {
+    let evil = "x\u{1b}[2J\r\n\u{202e}";
+    let offer = Event::Offer { transfer: "t".into(), from: id(), name: evil.into(), files: 1, bytes: 1 };
+    let message = Event::Message { id: "m".into(), from: id(), text: evil.into(), topic: Some(evil.into()) };
+    let peer = Event::Peer {
+        id: id(),
+        name: Some(evil.into()),
+        state: PeerState::Away,
+        road: None,
+        rtt: None,
+        seen: None,
+    };
+    for event in [offer, message, peer] {
+        assert!(!event.human().chars().any(hither_cli::inert::is_hostile), "{}", event.human());
+        assert!(event.human().contains(r"x\u{1b}[2J\r\n\u{202e}"));
+    }
+}
+
+#[test]
+fn progress_without_a_terminal_is_a_line_now_and_then() {
+    let events: Vec<Event> = (0..100).map(|step| progress(step * 100_000, 5_200_000)).collect();
+    let (out, err) = show(&events, false, false);
+    assert_eq!(out, "");
+    assert_eq!(err.lines().next(), Some("  0% 0 B/10.0 MB  5.2 MB/s  1 s left  LAN"));
+    assert!(err.lines().count() < 100);
+    assert_eq!(progress(5_000_000, 0).human(), " 50% 5.0 MB/10.0 MB  0 B/s  waiting  LAN");
+    assert_eq!(progress(u64::MAX, 1).human().split_whitespace().next(), Some("100%"));
+}
+
+#[test]
+fn errors_carry_no_colour_where_there_is_no_terminal() {
+    let (_, err) = show(&[Event::Error(Failure::new(Exit::Fault, "it broke"))], false, false);
+    assert_eq!(err, "error: it broke\n");
+}
+
+#[test]
+fn a_question_without_a_terminal_names_the_flag_that_answers_it() {
+    let mut screen = Screen::to(Box::new(Paper::default()), Box::new(Paper::default()), true, false);
+    let failure = screen.ask("Receive 3 files?", true, "--yes").unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.text.contains("--yes"));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut screen = Screen::to(Box::new(Full), Box::new(Paper::default()), false, false);
+    assert_eq!(screen.event(&Event::Id { id: id() }).unwrap_err().exit, Exit::NotWritable);
+}
+
+#[test]
+fn sizes_and_times_read_well() {
+    for (bytes, text) in [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (5_200_000, "5.2 MB"),
+        (99_949_999, "99.9 MB"),
+        (99_950_000, "100 MB"),
+        (999_499_999, "999 MB"),
+        (999_500_000, "1.0 GB"),
+        (4 << 40, "4.4 TB"),
+        (u64::MAX, "18.4 EB"),
+    ] {
+        assert_eq!(size(bytes), text);
+    }
+    assert_eq!(rate(1_500), "1.5 kB/s");
+    for (seconds, text) in
+        [(0, "<1 s"), (59, "59 s"), (125, "2 min 5 s"), (4800, "1 h 20 min"), (180_000, "2 d 2 h")]
+    {
+        assert_eq!(left(seconds), text);
+    }
+}
