@@ -1,0 +1,115 @@
+//! What is wrong with a disk, on request of a test.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use hither_protocol::storage::{Done, ScanError, StorageError, Work};
+
+/// The kinds of [`Work`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// [`Work::Load`].
+    Load,
+    /// [`Work::Commit`].
+    Commit,
+    /// [`Work::Scan`].
+    Scan,
+    /// [`Work::Read`].
+    Read,
+    /// [`Work::Examine`].
+    Examine,
+    /// [`Work::Prepare`].
+    Prepare,
+    /// [`Work::Write`].
+    Write,
+    /// [`Work::Finish`].
+    Finish,
+    /// [`Work::Discard`].
+    Discard,
+}
+
+impl Kind {
+    /// The kind of a piece of work.
+    pub fn of(work: &Work) -> Self {
+        match work {
+            Work::Load => Self::Load,
+            Work::Commit(_) => Self::Commit,
+            Work::Scan { .. } => Self::Scan,
+            Work::Read(_) => Self::Read,
+            Work::Examine { .. } => Self::Examine,
+            Work::Prepare { .. } => Self::Prepare,
+            Work::Write(_) => Self::Write,
+            Work::Finish(_) => Self::Finish,
+            Work::Discard { .. } => Self::Discard,
+        }
+    }
+}
+
+/// The faults that a disk has.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    pub(super) capacity: Option<u64>,
+    pub(super) read_only: bool,
+    pub(super) denied: BTreeSet<PathBuf>,
+    /// Kind, how many of that kind pass before, the error.
+    pub(super) failures: Vec<(Kind, u64, StorageError)>,
+    /// How many chunks pass before each that is corrupted.
+    pub(super) corruptions: Vec<u64>,
+}
+
+impl Faults {
+    /// The error that the next request of this kind is to fail with.
+    pub(super) fn next_failure(&mut self, kind: Kind) -> Option<StorageError> {
+        let mut due = None;
+        self.failures.retain_mut(|(of, left, error)| {
+            if *of != kind {
+                return true;
+            }
+            if *left == 0 && due.is_none() {
+                due = Some(error.clone());
+                return false;
+            }
+            *left = left.saturating_sub(1);
+            true
+        });
+        due
+    }
+
+    /// Whether the next chunk read is to be corrupted.
+    pub(super) fn next_corruption(&mut self) -> bool {
+        let mut due = false;
+        self.corruptions.retain_mut(|left| {
+            let now = *left == 0;
+            due |= now;
+            *left = left.saturating_sub(1);
+            !now
+        });
+        due
+    }
+
+    pub(super) fn check_readable(&self, path: &Path) -> Result<(), StorageError> {
+        let denied = path.ancestors().any(|at| self.denied.contains(at));
+        if denied { Err(StorageError::Denied) } else { Ok(()) }
+    }
+
+    pub(super) fn check_writable(&self, path: &Path) -> Result<(), StorageError> {
+        if self.read_only { Err(StorageError::Denied) } else { self.check_readable(path) }
+    }
+}
+
+/// The result of work that fails as a whole with `error`.
+pub(super) fn failed(work: &Work, error: StorageError) -> Done {
+    match work {
+        Work::Load => Done::Loaded(Err(error)),
+        Work::Commit(_) => Done::Committed(Err(error)),
+        Work::Scan { paths } => {
+            Done::Scanned(Err(ScanError::Unreadable(paths.first().cloned().unwrap_or_default(), error)))
+        }
+        Work::Read(chunks) => Done::Read(chunks.iter().map(|_| Err(error.clone())).collect()),
+        Work::Examine { .. } => Done::Examined(Err(error)),
+        Work::Prepare { .. } => Done::Prepared(Err(error)),
+        Work::Write(chunks) => Done::Written(chunks.iter().map(|_| Err(error.clone())).collect()),
+        Work::Finish(files) => Done::Finished(files.iter().map(|_| Err(error.clone())).collect()),
+        Work::Discard { .. } => Done::Discarded,
+    }
+}
