@@ -153,12 +153,9 @@ impl Links {
             }
             return;
         }
-        match self.endpoint.accept(incoming, now, &mut answer, None) {
-            Ok((handle, connection)) => {
-                self.add(handle, connection, None);
-            }
-            // Whoever cannot write a first packet for us gets no answer at all.
-            Err(_) => {}
+        // Whoever cannot write a first packet for us gets no answer at all.
+        if let Ok((handle, connection)) = self.endpoint.accept(incoming, now, &mut answer, None) {
+            self.add(handle, connection, None);
         }
     }
 

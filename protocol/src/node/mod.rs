@@ -143,6 +143,7 @@ impl Node {
 
     /// Network in: one datagram, or several of one size. Never fails: what is not ours is dropped.
     pub fn handle_datagram(&mut self, now: Instant, received: Received, data: BytesMut) {
+        self.links.set_clock(self.unix_time(now));
         self.links.handle_datagram(now, received, data);
         self.turn(now);
     }

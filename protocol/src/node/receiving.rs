@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::sending::link_failure;
 use super::{Node, Purpose};
 use crate::identity::PeerId;
-use crate::link::{ChannelId, ChannelRead, LinkKey};
+use crate::link::{ChannelRead, LinkKey};
 use crate::storage::{Examined, StorageError, Work, WriteChunk};
 use crate::transfer::hash::Root;
 use crate::transfer::{Entry, Manifest, Receiver, RelativePath, TransferId, WriteFailure};

@@ -74,10 +74,6 @@ impl Contacts {
         self.by_peer.iter().find(|(_, known)| known.name.to_lowercase() == name).map(|(peer, _)| *peer)
     }
 
-    pub(crate) fn name(&self, peer: PeerId) -> Option<&str> {
-        self.by_peer.get(&peer).map(|known| known.name.as_str())
-    }
-
     pub(crate) fn contains(&self, peer: PeerId) -> bool {
         self.by_peer.get(&peer).is_some_and(|known| !known.blocked)
     }
@@ -97,7 +93,7 @@ impl Contacts {
             .iter()
             .map(|(peer, known)| Contact { peer: *peer, name: known.name.clone(), blocked: known.blocked })
             .collect();
-        all.sort_by(|a, b| a.name.to_lowercase().cmp(&b.name.to_lowercase()));
+        all.sort_by_key(|contact| contact.name.to_lowercase());
         all
     }
 }

@@ -8,7 +8,7 @@ mod sender;
 
 pub use manifest::{BadManifest, Entry, EntryKind, Manifest};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
-pub(crate) use receiver::{Receiver, Violation, WriteFailure};
+pub(crate) use receiver::{Receiver, WriteFailure};
 pub(crate) use sender::{ReadFailure, Sender};
 
 /// Names a transfer between two peers: 16 random bytes, chosen by the sender.

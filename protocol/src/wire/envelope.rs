@@ -106,11 +106,6 @@ impl Envelope {
     pub(crate) fn from_record(bytes: &[u8]) -> Result<Self, Malformed> {
         Self::parse(read::<envelope::Owned>(bytes)?.get()?)
     }
-
-    /// Bytes it takes in memory and on the wire, near enough for bounds.
-    pub(crate) fn size(&self) -> usize {
-        self.content.len().saturating_add(128)
-    }
 }
 
 /// The recipient is part of what is signed, so that a message cannot be handed on as if it were to someone else.

@@ -12,7 +12,7 @@ mod transfer;
 
 pub(crate) use control::{Answer, CancelReason, Control, ReceiptState, SkipSet};
 pub(crate) use envelope::{Content, Envelope, NewContent};
-pub(crate) use frame::{FrameReader, MAX_FRAME};
+pub(crate) use frame::FrameReader;
 pub(crate) use records::{PeerCount, QueuedRecord, encode_contact, encode_kept, parse_contact};
 pub(crate) use transfer::{
     ChannelOpen, Chunk, OfferHead, encode_chunk, encode_offer, encode_open_chunks, encode_part, parse_chunk,
@@ -46,9 +46,7 @@ impl From<std::str::Utf8Error> for Malformed {
 
 /// Reads one message. The traversal limit is four times what can have been sent, so pointers that share a target
 /// cannot multiply work; nesting goes no deeper than the schema does.
-fn read<'a, T: capnp::traits::Owned>(
-    bytes: &'a [u8],
-) -> Result<TypedReader<BufferSegments<&'a [u8]>, T>, Malformed> {
+fn read<T: capnp::traits::Owned>(bytes: &[u8]) -> Result<TypedReader<BufferSegments<&[u8]>, T>, Malformed> {
     let words = bytes.len().div_ceil(8);
     let mut options = ReaderOptions::new();
     options.traversal_limit_in_words(Some(words.saturating_mul(4).max(64))).nesting_limit(8);
