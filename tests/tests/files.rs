@@ -187,7 +187,7 @@ fn what_does_not_fit_is_refused_before_a_byte_moves() {
 #[test]
 fn a_disk_that_fails_once_fails_the_transfer_and_is_cleared() {
     let mut case = Case::with_film(1, LinkConfig::dsl(), 2 * MIB);
-    case.world.disk(case.bob).fail(Kind::Write, 2, StorageError::Other("I/O error".into()));
+    case.world.disk(case.bob).fail(Kind::Write, 1, StorageError::Other("I/O error".into()));
     case.offer("film");
     let why = case.expect_failure(case.bob);
     assert_eq!(why, TransferFailure::Disk(Some(StorageError::Other("I/O error".into()))));
