@@ -1,5 +1,6 @@
 //! A host: an identity, a disk, addresses, and a node while it is up.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -69,8 +70,8 @@ pub struct Host {
     pub(crate) timer: Option<(Duration, Why)>,
     pub(crate) announced: Option<Announcement>,
     pub(crate) events: Vec<Seen>,
-    /// Events before this one were looked at by [`World::expect`](crate::World::expect).
-    pub(crate) looked_at: usize,
+    /// Which events [`World::expect`](crate::World::expect) has returned.
+    pub(crate) taken: BTreeSet<usize>,
     pub(crate) forbidden: Vec<Forbidden>,
     seed: u64,
 }
@@ -110,7 +111,7 @@ impl Host {
             timer: None,
             announced: None,
             events: Vec::new(),
-            looked_at: 0,
+            taken: BTreeSet::new(),
             forbidden: Vec::new(),
             seed: world_seed,
         }

@@ -27,6 +27,7 @@ pub mod disk;
 pub mod host;
 pub mod link;
 pub mod random;
+pub mod sample;
 pub mod seeds;
 pub mod transcript;
 pub mod world;

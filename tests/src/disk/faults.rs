@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use hither_protocol::storage::{Done, ScanError, StorageError, Work};
 
+use super::{Disk, Timing};
+
 /// The kinds of [`Work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -42,6 +44,44 @@ impl Kind {
             Work::Finish(_) => Self::Finish,
             Work::Discard { .. } => Self::Discard,
         }
+    }
+}
+
+/// What tests can make go wrong.
+impl Disk {
+    /// How long requests take from now on.
+    pub fn set_timing(&mut self, timing: Timing) {
+        self.timing = timing;
+    }
+
+    /// How many bytes of content fit in all; `None` for as many as one likes.
+    pub fn set_capacity(&mut self, capacity: Option<u64>) {
+        self.faults.capacity = capacity;
+    }
+
+    /// Leaves so many bytes free.
+    pub fn set_free(&mut self, free: u64) {
+        self.faults.capacity = Some(self.tree.used() + free);
+    }
+
+    /// Whether files can be written. Records can.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.faults.read_only = read_only;
+    }
+
+    /// Nothing at or below this path may be read or written from now on.
+    pub fn deny(&mut self, path: impl AsRef<Path>) {
+        self.faults.denied.insert(path.as_ref().to_path_buf());
+    }
+
+    /// After `pass` more requests of this kind, one fails.
+    pub fn fail(&mut self, kind: Kind, pass: u64, error: StorageError) {
+        self.faults.failures.push((kind, pass, error));
+    }
+
+    /// After `pass` more chunks, one is read with a bit changed after it was hashed.
+    pub fn corrupt_read(&mut self, pass: u64) {
+        self.faults.corruptions.push(pass);
     }
 }
 

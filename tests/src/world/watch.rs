@@ -44,23 +44,23 @@ impl World {
         }
     }
 
-    /// Lets time pass until a host says what `is` true for, and returns it. Events before the last one that was
-    /// expected of this host do not count.
+    /// Lets time pass until a host has said what `is` true for, and returns the first such event that was not
+    /// returned before.
     ///
     /// # Panics
     ///
     /// When that takes longer than `limit`; says `what` was waited for.
     pub fn expect(&mut self, id: HostId, what: &str, limit: Duration, is: impl Fn(&Event) -> bool) -> Event {
-        let mut at = self.host(id).looked_at;
+        let mut at = 0;
         let name = self.host(id).name.clone();
         self.expect_until(&format!("{what}, of {name}"), limit, |world| {
-            let events = &world.host(id).events;
-            while at < events.len() && !is(&events[at].event) {
+            let host = world.host(id);
+            while host.events.get(at).is_some_and(|seen| host.taken.contains(&at) || !is(&seen.event)) {
                 at += 1;
             }
-            at < events.len()
+            at < host.events.len()
         });
-        self.host_mut(id).looked_at = at + 1;
+        self.host_mut(id).taken.insert(at);
         self.host(id).events[at].event.clone()
     }
 
