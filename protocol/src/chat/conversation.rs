@@ -10,7 +10,7 @@ use crate::storage::{Change, Record, Table};
 use crate::wire::{
     Content, Control, Envelope, Malformed, NewContent, PeerCount, QueuedRecord, ReceiptState, encode_kept,
 };
-use crate::{MessageState, SendError, Standing};
+use crate::{MessageState, SendError, Standing, Strangers};
 
 /// Messages kept for one peer at most; one more is refused to the user.
 const OUTBOX_PER_PEER: usize = 1_000;
@@ -216,10 +216,17 @@ impl Chat {
         from: PeerId,
         envelope: &Envelope,
         standing: Standing,
+        strangers: Strangers,
         time: u64,
     ) -> Result<(), Malformed> {
         let content = envelope.open(from, self.me)?;
-        if standing == Standing::Stranger && !self.may_ask(from, time) {
+        let unwelcome = match strangers {
+            Strangers::Refuse => true,
+            // A stranger's first message is their one question.
+            Strangers::Ask => !self.may_ask(from, time),
+            Strangers::Accept => false,
+        };
+        if standing == Standing::Stranger && unwelcome {
             let refusal = Control::Receipt { id: content.id, state: ReceiptState::Refused };
             self.actions.push(ChatAction::Send(from, refusal));
             return Ok(());

@@ -281,6 +281,11 @@ impl Links {
         }
     }
 
+    /// Whether nothing has changed since the links were last looked at.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.touched.is_empty() && self.events.is_empty()
+    }
+
     pub(crate) fn poll_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
     }

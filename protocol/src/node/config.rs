@@ -41,7 +41,7 @@ pub struct Rules {
     pub into: Option<PathBuf>,
     /// What to do where names are taken, in an offer that is accepted by rule.
     pub conflict: Conflict,
-    /// What happens to strangers' offers.
+    /// What happens to strangers' offers and messages.
     pub strangers: Strangers,
     /// Whether offers of contacts and expected peers are put to the user too.
     pub ask_always: bool,
@@ -53,13 +53,14 @@ pub struct Rules {
     pub only_expected: bool,
 }
 
-/// What happens to offers of strangers.
+/// What happens to offers and messages of strangers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strangers {
     /// They are refused: nobody is there to ask.
     #[default]
     Refuse,
-    /// The user is asked, once for each stranger.
+    /// The user is asked. One message of each is shown, and no second within a week: that is the stranger's
+    /// question, and adding them to the contacts the answer.
     Ask,
     /// They are accepted.
     Accept,

@@ -208,7 +208,10 @@ impl Node {
             }
             Surroundings::Sighted(sighting) => self.sighted(now, &sighting),
             Surroundings::Vanished { instance } => {
-                if self.nearby.vanished(&instance) {
+                if let Some((peer, addresses)) = self.nearby.vanished(&instance) {
+                    if let Some(peer) = peer {
+                        self.dialler.forget(peer, &addresses);
+                    }
                     self.event(Event::NearbyChanged);
                 }
             }

@@ -20,9 +20,7 @@ impl Node {
     pub(super) fn turn(&mut self, now: Instant) {
         for _ in 0..ROUNDS {
             let touched = self.links.pump(now, &mut self.timers);
-            let mut quiet = touched.is_empty();
             while let Some(event) = self.links.poll_event() {
-                quiet = false;
                 self.link_event(now, event);
             }
             if self.state == State::Ready {
@@ -32,16 +30,16 @@ impl Node {
             } else {
                 self.starved.extend(touched);
             }
-            self.run_chat(now);
             self.run_dialler(now);
             self.run_outgoing(now);
             self.run_incoming(now);
+            self.run_chat(now);
             self.run_closing(now);
-            if quiet {
+            if self.links.is_quiet() {
                 break;
             }
         }
-        let epoch = self.instant_of(self.nearby.next_epoch());
+        let epoch = self.nearby.next_epoch().and_then(|unix_time| self.instant_of(unix_time));
         self.timers.set(Why::Announce, epoch);
         self.timers.set(Why::Dial, self.dialler.next_time());
     }
@@ -129,7 +127,8 @@ impl Node {
             Control::Message(envelope) => {
                 let standing = self.message_standing(peer);
                 let time = self.unix_time(now);
-                if self.chat.arrived(peer, &envelope, standing, time).is_err() {
+                let welcome = self.rules.strangers;
+                if self.chat.arrived(peer, &envelope, standing, welcome, time).is_err() {
                     self.links.fail(now, link);
                 }
             }

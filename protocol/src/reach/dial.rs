@@ -71,6 +71,13 @@ impl Dialler {
         }
     }
 
+    /// A peer is said to be gone from these addresses.
+    pub(crate) fn forget(&mut self, peer: PeerId, addresses: &[SocketAddr]) {
+        if let Some(known) = self.known.get_mut(&peer) {
+            known.retain(|address| !addresses.contains(address));
+        }
+    }
+
     /// Starts a search, or makes the one under way last longer.
     pub(crate) fn want(&mut self, now: Instant, peer: PeerId) {
         let deadline = now.checked_add(self.within).unwrap_or(now);

@@ -83,8 +83,8 @@ impl Nearby {
     }
 
     /// Unix milliseconds from which [`Nearby::tick`] has something to do.
-    pub(crate) fn next_epoch(&self) -> u64 {
-        self.epoch.saturating_add(1).saturating_mul(EPOCH)
+    pub(crate) fn next_epoch(&self) -> Option<u64> {
+        (!self.own.is_empty()).then(|| self.epoch.saturating_add(1).saturating_mul(EPOCH))
     }
 
     pub(crate) fn take_announcement(&mut self) -> Option<Announcement> {
@@ -138,9 +138,9 @@ impl Nearby {
         found
     }
 
-    /// An instance is gone. Gives whether it was there.
-    pub(crate) fn vanished(&mut self, instance: &str) -> bool {
-        self.seen.remove(instance).is_some()
+    /// An instance is gone. Gives who it was, where that was known, and where it had been.
+    pub(crate) fn vanished(&mut self, instance: &str) -> Option<(Option<PeerId>, Vec<SocketAddr>)> {
+        self.seen.remove(instance).map(|seen| (seen.peer, seen.addresses))
     }
 
     /// All that was seen: who, where that is known, and where.
