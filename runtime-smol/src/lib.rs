@@ -1,1 +1,3 @@
-//! runtime-smol
+//! Drives a Hither node on smol.
+
+pub mod disk;
