@@ -38,8 +38,9 @@ pub(crate) struct Driver {
     timer_set: Option<Instant>,
     /// The one transmit buffer.
     buffer: Vec<u8>,
-    /// What is in the buffer while the kernel takes no more. Until it does, the node is not asked for more.
-    blocked: Option<Transmit>,
+    /// What is in the buffer while the kernel takes no more, and how much of it is sent. Until it does, the node
+    /// is not asked for more.
+    blocked: Option<(Transmit, usize)>,
     /// A storage request that found no room. The node is not asked for more.
     unstored: Option<StorageRequest>,
     /// An event that found no room. The node is not asked for more, and bounds its own queue.
@@ -191,20 +192,20 @@ impl Driver {
 
     fn transmit(&mut self) -> Turn {
         for _ in 0..TRANSMITS {
-            let transmit = match self.blocked.take() {
-                Some(transmit) => transmit,
+            let (transmit, from) = match self.blocked.take() {
+                Some(blocked) => blocked,
                 None => {
                     self.buffer.clear();
                     let segments = self.sockets.max_segments();
                     match self.node.poll_transmit(Instant::now(), segments, &mut self.buffer) {
-                        Some(transmit) => transmit,
+                        Some(transmit) => (transmit, 0),
                         None => return Turn::Idle,
                     }
                 }
             };
             let data = self.buffer.get(..transmit.size).unwrap_or(&self.buffer);
-            if self.sockets.send(&transmit, data) == Sent::Blocked {
-                self.blocked = Some(transmit);
+            if let Sent::Blocked(from) = self.sockets.send(&transmit, data, from) {
+                self.blocked = Some((transmit, from));
                 return Turn::Idle;
             }
         }
@@ -235,7 +236,7 @@ impl Driver {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // Every one is asked, so that every one can wake this loop.
         let mut ready = self.sockets.poll_readable(context).is_ready();
-        if let Some(transmit) = &self.blocked {
+        if let Some((transmit, _)) = &self.blocked {
             ready |= self.sockets.poll_writable(transmit, context).is_ready();
         }
         if Pin::new(&mut self.timer).poll(context).is_ready() {

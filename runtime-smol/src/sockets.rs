@@ -19,6 +19,11 @@ const KERNEL_BUFFER: usize = 4 << 20;
 const SLOT: usize = 1 << 16;
 /// Receives for each system call.
 const SLOTS: usize = if BATCH_SIZE < 16 { BATCH_SIZE } else { 16 };
+/// The most bytes of one segmented send: it is one datagram to the kernel until late, so IP's 65,535 less IPv6's
+/// and UDP's headers bound it.
+const SEND: usize = 65_535 - 40 - 8;
+/// Segments of Ethernet's size that fit into one send.
+const SEGMENTS: NonZeroUsize = NonZeroUsize::new(SEND / 1452).unwrap();
 /// How often another port is tried when the one that the system gave for one address is taken on the next.
 const PORT_TRIES: usize = 16;
 
@@ -45,8 +50,8 @@ struct Bound {
 pub(crate) enum Sent {
     /// It is on its way, or lost as any datagram may be.
     Yes,
-    /// The kernel takes no more now: try again when it does.
-    Blocked,
+    /// The kernel takes no more now: try again when it does, from this byte of the buffer on.
+    Blocked(usize),
 }
 
 impl Sockets {
@@ -81,29 +86,40 @@ impl Sockets {
     /// How many datagrams may go out in one transmit now. It shrinks to one when the system turns out not to
     /// segment after all: noq-udp notices (EIO, as some Android devices give), so it is asked each time.
     pub(crate) fn max_segments(&self) -> NonZeroUsize {
-        self.sockets.iter().map(|bound| bound.state.max_gso_segments()).min().unwrap_or(NonZeroUsize::MIN)
+        let supported = self.sockets.iter().map(|bound| bound.state.max_gso_segments()).min();
+        supported.map_or(NonZeroUsize::MIN, |supported| supported.min(SEGMENTS))
     }
 
-    /// Sends one transmit, without waiting.
-    pub(crate) fn send(&self, transmit: &Transmit, data: &[u8]) -> Sent {
+    /// Sends one transmit from its byte `from` on, without waiting. Segments that are too large to go out in one
+    /// send, as on paths with more than Ethernet's size, go out in several.
+    pub(crate) fn send(&self, transmit: &Transmit, data: &[u8], from: usize) -> Sent {
         if self.only_loopback && !transmit.remote.ip().is_loopback() {
             return Sent::Yes;
         }
         let Some(bound) = self.socket_for(transmit) else { return Sent::Yes };
         let source = transmit.local.filter(|_| bound.address.ip().is_unspecified());
-        let outgoing = noq_udp::Transmit {
-            destination: transmit.remote,
-            ecn: transmit.ecn.and_then(|mark| noq_udp::EcnCodepoint::from_bits(mark as u8)),
-            contents: data,
-            segment_size: transmit.segment_size,
-            src_ip: source,
+        let most = match transmit.segment_size {
+            Some(size) if size > 0 => (SEND / size).clamp(1, bound.state.max_gso_segments().get()) * size,
+            _ => data.len().max(1),
         };
-        match bound.state.try_send(UdpSockRef::from(bound.socket.get_ref()), &outgoing) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Blocked,
-            // A datagram that is larger than the path carries (EMSGSIZE: a probe for that very thing), a route
-            // that is gone, a neighbour that does not answer: all the same to the node as a loss on the way.
-            Ok(()) | Err(_) => Sent::Yes,
+        let mut sent = from;
+        for contents in data.get(from..).unwrap_or_default().chunks(most) {
+            let outgoing = noq_udp::Transmit {
+                destination: transmit.remote,
+                ecn: transmit.ecn.and_then(|mark| noq_udp::EcnCodepoint::from_bits(mark as u8)),
+                contents,
+                segment_size: transmit.segment_size,
+                src_ip: source,
+            };
+            match bound.state.try_send(UdpSockRef::from(bound.socket.get_ref()), &outgoing) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Blocked(sent),
+                // A datagram that is larger than the path carries (EMSGSIZE: a probe for that very thing), a
+                // route that is gone, a neighbour that does not answer: all the same to the node as a loss on
+                // the way.
+                Ok(()) | Err(_) => sent += contents.len(),
+            }
         }
+        Sent::Yes
     }
 
     /// Receives one batch from each socket that may have something, and hands it on. Says whether there may be

@@ -99,14 +99,12 @@ impl Folders {
         let one_of_each: Vec<_> = paths.iter().filter(|path| seen.insert(path.parent())).collect();
         if one_of_each.len() > SYNC_EACH && cfg!(any(target_os = "linux", target_os = "android")) {
             let folder = self.directory(into, None).map_err(storage_error)?;
-            let folder = folder.try_clone().map_err(storage_error)?.into_std_file();
-            let device = system::device(&folder);
-            system::sync_device(&folder).map_err(storage_error)?;
+            system::sync_all_names(&folder).map_err(storage_error)?;
+            let device = device(&folder).map_err(storage_error)?;
             // Directories of other file systems that are mounted below the folder.
             return one_of_each.into_iter().try_for_each(|path| {
                 self.in_parent(into, path, |parent| {
-                    let file = parent.try_clone()?.into_std_file();
-                    if system::device(&file) == device { Ok(()) } else { system::sync_names(parent) }
+                    if self::device(parent)? == device { Ok(()) } else { system::sync_names(parent) }
                 })
             });
         }
@@ -155,6 +153,10 @@ fn allowed_here(path: &RelativePath) -> Result<(), StorageError> {
         return Err(StorageError::Denied);
     }
     Ok(())
+}
+
+fn device(directory: &Dir) -> io::Result<Option<u64>> {
+    Ok(system::device(&directory.try_clone()?.into_std_file()))
 }
 
 /// Opens the directory `name`. A link or a file of that name gives `AlreadyExists`: the name is taken.

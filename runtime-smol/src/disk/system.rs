@@ -218,22 +218,32 @@ pub(super) fn rename_new(folder: &Dir, from: &str, to: &str) -> io::Result<()> {
 /// Makes the names in a directory durable. Windows keeps them in its journal by itself.
 pub(super) fn sync_names(folder: &Dir) -> io::Result<()> {
     #[cfg(unix)]
-    {
-        use rustix::fs::{Mode, OFlags, fsync, openat};
-        // The handle may be one that only stands for a place (O_PATH) and cannot be synced.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = openat(folder, ".", flags, Mode::empty())?;
-        match fsync(directory) {
-            // Some network and FUSE file systems do not sync directories.
-            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOTSUP) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+    match rustix::fs::fsync(to_sync(folder)?) {
+        // Some network and FUSE file systems do not sync directories.
+        Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOTSUP) => Ok(()),
+        Err(error) => Err(error.into()),
     }
     #[cfg(windows)]
     {
         let _ = folder;
         Ok(())
     }
+}
+
+/// Makes every name on the file system of a directory durable, where the system can do that in one call.
+pub(super) fn sync_all_names(folder: &Dir) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return Ok(rustix::fs::syncfs(to_sync(folder)?)?);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    sync_names(folder)
+}
+
+/// A directory's handle as a sync needs it: the one at hand may only stand for a place (O_PATH).
+#[cfg(unix)]
+fn to_sync(folder: &Dir) -> io::Result<std::os::fd::OwnedFd> {
+    use rustix::fs::{Mode, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(folder, ".", flags, Mode::empty())?)
 }
 
 /// Which file system a file is on, where one call can make a whole file system durable.
