@@ -1,0 +1,117 @@
+//! Real mDNS. It needs a network that holds nobody else: on Linux, a network namespace with nothing but loopback,
+//! since a daemon joins its multicast group on every interface before it can be told which ones to use.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use hither_protocol::{Announcement, Surroundings};
+use smol::Timer;
+use smol::future::or;
+
+use super::Discovery;
+
+const INSIDE: &str = "HITHER_TEST_IN_NAMESPACE";
+
+/// Runs a test of this program in a namespace of its own. False when this already is in one, or when the system
+/// has none to give, which is said.
+fn in_namespace(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--net", "--", "sh", "-c"])
+        .arg("ip link set lo up && ip link set lo multicast on && exec \"$@\"")
+        .arg("sh")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {}
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
+            panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        }
+        _ => println!("skipped: this system gives no network namespace"),
+    }
+    false
+}
+
+fn announcement(name: &str) -> Announcement {
+    Announcement {
+        instance: format!("{name}-instance"),
+        host: format!("{name}-host"),
+        text: vec![("v".into(), "1".into()), ("t".into(), format!("{name} text"))],
+    }
+}
+
+fn addresses(port: u16) -> Vec<SocketAddr> {
+    vec![SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port))]
+}
+
+async fn next(discovery: &mut Discovery) -> Surroundings {
+    or(discovery.next(), async {
+        Timer::after(Duration::from_secs(30)).await;
+        panic!("nothing was heard on loopback in thirty seconds");
+    })
+    .await
+}
+
+async fn sighted(discovery: &mut Discovery, name: &str, port: u16) {
+    let wanted = announcement(name);
+    loop {
+        let Surroundings::Sighted(sighting) = next(discovery).await else { continue };
+        assert_eq!(sighting.instance, wanted.instance, "nobody else is here, and oneself does not count");
+        let mut text = sighting.text.clone();
+        text.sort();
+        let mut expected = wanted.text.clone();
+        expected.sort();
+        assert_eq!(text, expected);
+        assert!(
+            sighting.addresses.iter().all(|address| address.port() == port && address.ip().is_loopback())
+        );
+        if sighting.addresses.contains(&addresses(port)[0]) {
+            return;
+        }
+    }
+}
+
+async fn vanished(discovery: &mut Discovery, name: &str) {
+    loop {
+        if let Surroundings::Vanished { instance } = next(discovery).await {
+            assert_eq!(instance, announcement(name).instance);
+            return;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn two_find_each_other_and_part() {
+    if !in_namespace("discovery::tests::two_find_each_other_and_part") {
+        return;
+    }
+    smol::block_on(async {
+        let (mut a, mut b) = (Discovery::new(Some("lo".into())), Discovery::new(Some("lo".into())));
+        a.restart(addresses(1001)).await;
+        b.restart(addresses(1002)).await;
+        a.announce(announcement("a")).await;
+        b.announce(announcement("b")).await;
+        sighted(&mut a, "b", 1002).await;
+        sighted(&mut b, "a", 1001).await;
+
+        // A new name in place of the old one.
+        a.announce(announcement("c")).await;
+        vanished(&mut b, "a").await;
+        sighted(&mut b, "c", 1001).await;
+
+        // Started anew, as after a change of interfaces: everyone is told as gone, then as seen.
+        b.restart(addresses(1002)).await;
+        vanished(&mut b, "c").await;
+        sighted(&mut b, "c", 1001).await;
+
+        a.stop().await;
+        vanished(&mut b, "c").await;
+        b.stop().await;
+    });
+}
