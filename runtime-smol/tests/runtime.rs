@@ -78,6 +78,21 @@ fn a_runtime_that_is_dropped_ends() {
 
 #[cfg(unix)]
 #[test]
+fn a_panic_on_the_node_s_thread_leaves_nobody_waiting() {
+    let home = TempDir::new().unwrap();
+    let runtime = Runtime::start(options(&home), identity(4)).unwrap();
+    let ask = |panics: bool| {
+        let question = || runtime.ask(move |_, _| assert!(!panics, "as the test wants it"));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(question))
+    };
+    assert!(ask(false).is_ok());
+    assert!(ask(true).is_err());
+    assert!(ask(false).is_err());
+    while runtime.next_event(None).is_some() {}
+}
+
+#[cfg(unix)]
+#[test]
 fn starts_that_fail_say_why() {
     let home = TempDir::new().unwrap();
     let runtime = Runtime::start(options(&home), identity(3)).unwrap();
