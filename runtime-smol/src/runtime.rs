@@ -116,9 +116,11 @@ impl Runtime {
         let disks = Disks::start(home, &inputs).map_err(StartError::NoThread)?;
         let watched = Watched { interface, bound: bound.clone(), discovery, reachable: reachable.clone() };
         let watch = Watch::start(watched, inputs.clone()).map_err(StartError::NoThread)?;
+        let leftovers = Leftovers(queue.clone());
         let thread = Builder::new()
             .name("hither-node".into())
             .spawn(move || {
+                let _leftovers = leftovers;
                 let node = Node::new(config, identity, seed, Instant::now(), unix_millis(SystemTime::now()));
                 let driver = Driver::new(node, sockets, disks, watch, queue, event_sender);
                 smol::block_on(driver.run());
@@ -186,6 +188,17 @@ impl Runtime {
         // Fails only when the thread has ended already.
         let _ = self.inputs.send_blocking(Input::Close(grace));
         let _ = thread.join();
+    }
+}
+
+/// Drops what is left in the queue when the node's thread ends, however it does: whoever waits for an answer
+/// learns that none will come.
+struct Leftovers(Receiver<Input>);
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        self.0.close();
+        while self.0.try_recv().is_ok() {}
     }
 }
 

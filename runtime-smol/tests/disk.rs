@@ -645,7 +645,8 @@ fn names_that_cannot_be_sent_are_named() {
     let from = TempDir::new().unwrap();
     let top = from.path().join("top");
     fs::create_dir(&top).unwrap();
-    let cases: [(&[u8], fn(&ScanError) -> bool); 4] = [
+    type Expected = fn(&ScanError) -> bool;
+    let cases: [(&[u8], Expected); 4] = [
         (b"\xff\xfe", |error| matches!(error, ScanError::NotUnicode(_))),
         (b"esc\x1b[31m", |error| matches!(error, ScanError::BadName(_, BadPath::Control))),
         (b"line\nbreak", |error| matches!(error, ScanError::BadName(_, BadPath::Control))),
@@ -673,7 +674,7 @@ fn what_cannot_be_read_is_named() {
         let from = TempDir::new().unwrap();
         let secret = from.path().join("secret");
         fs::write(&secret, "x").unwrap();
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
         let expected = fs::canonicalize(&secret).unwrap();
         assert!(matches!(
             scan(&[from.path()]),

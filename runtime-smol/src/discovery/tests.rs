@@ -57,30 +57,31 @@ async fn next(discovery: &mut Discovery) -> Surroundings {
     .await
 }
 
-async fn sighted(discovery: &mut Discovery, name: &str, port: u16) {
-    let wanted = announcement(name);
-    loop {
-        let Surroundings::Sighted(sighting) = next(discovery).await else { continue };
-        assert_eq!(sighting.instance, wanted.instance, "nobody else is here, and oneself does not count");
-        let mut text = sighting.text.clone();
-        text.sort();
-        let mut expected = wanted.text.clone();
-        expected.sort();
-        assert_eq!(text, expected);
-        assert!(
-            sighting.addresses.iter().all(|address| address.port() == port && address.ip().is_loopback())
-        );
-        if sighting.addresses.contains(&addresses(port)[0]) {
-            return;
-        }
-    }
-}
-
-async fn vanished(discovery: &mut Discovery, name: &str) {
-    loop {
-        if let Surroundings::Vanished { instance } = next(discovery).await {
-            assert_eq!(instance, announcement(name).instance);
-            return;
+/// Waits until `come` was seen, as it was announced, and `gone` went, in any order.
+async fn until(discovery: &mut Discovery, come: Option<(&str, u16)>, gone: Option<&str>) {
+    let (mut has_come, mut has_gone) = (come.is_none(), gone.is_none());
+    while !(has_come && has_gone) {
+        match next(discovery).await {
+            Surroundings::Sighted(mut sighting) => {
+                // Told again of who is about to go, or of new addresses.
+                let Some((name, port)) =
+                    come.filter(|(name, _)| sighting.instance == announcement(name).instance)
+                else {
+                    assert_eq!(Some(sighting.instance), gone.map(|name| announcement(name).instance));
+                    continue;
+                };
+                let mut text = announcement(name).text;
+                text.sort();
+                sighting.text.sort();
+                assert_eq!(sighting.text, text);
+                assert!(sighting.addresses.iter().all(|address| addresses(port).contains(address)));
+                has_come = sighting.addresses.contains(&addresses(port)[0]);
+            }
+            Surroundings::Vanished { instance } => {
+                assert_eq!(Some(instance), gone.map(|name| announcement(name).instance));
+                has_gone = true;
+            }
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -97,21 +98,20 @@ fn two_find_each_other_and_part() {
         b.restart(addresses(1002)).await;
         a.announce(announcement("a")).await;
         b.announce(announcement("b")).await;
-        sighted(&mut a, "b", 1002).await;
-        sighted(&mut b, "a", 1001).await;
+        until(&mut a, Some(("b", 1002)), None).await;
+        until(&mut b, Some(("a", 1001)), None).await;
 
         // A new name in place of the old one.
         a.announce(announcement("c")).await;
-        vanished(&mut b, "a").await;
-        sighted(&mut b, "c", 1001).await;
+        until(&mut b, Some(("c", 1001)), Some("a")).await;
 
         // Started anew, as after a change of interfaces: everyone is told as gone, then as seen.
         b.restart(addresses(1002)).await;
-        vanished(&mut b, "c").await;
-        sighted(&mut b, "c", 1001).await;
+        until(&mut b, None, Some("c")).await;
+        until(&mut b, Some(("c", 1001)), None).await;
 
         a.stop().await;
-        vanished(&mut b, "c").await;
+        until(&mut b, None, Some("c")).await;
         b.stop().await;
     });
 }

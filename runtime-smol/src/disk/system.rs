@@ -264,3 +264,6 @@ pub(super) fn sync_device(file: &File) -> io::Result<()> {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     file.sync_all()
 }
+
+#[cfg(test)]
+mod tests;
