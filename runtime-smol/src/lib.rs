@@ -1,1 +1,28 @@
-//! runtime-smol
+//! Drives a Hither node on smol: sockets, clock, disk, entropy, mDNS, interfaces.
+//!
+//! Nothing is decided here. [`Runtime`] carries what arrives to a [`Node`] and what it wants done to the system:
+//!
+//! - `driver` is the loop, on a thread of its own;
+//! - `sockets` moves datagrams, `interfaces` and `discovery` look around on the thread of `watch`;
+//! - [`disk`] and [`records`] do storage work on the threads of `disks`; both are plain blocking code that another
+//!   runtime can use;
+//! - [`interrupt`] is for programs: Ctrl-C as a value.
+
+pub mod disk;
+pub mod interrupt;
+pub mod records;
+
+mod clock;
+mod discovery;
+mod disks;
+mod driver;
+mod input;
+mod interfaces;
+mod machine;
+mod runtime;
+mod sockets;
+mod watch;
+
+pub use hither_protocol::{Event, Node};
+pub use machine::{has_aes, max_datagram};
+pub use runtime::{Options, Runtime, StartError};

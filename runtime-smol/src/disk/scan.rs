@@ -1,0 +1,104 @@
+//! Walks what is to be offered.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+
+use hither_protocol::storage::{ScanError, Scanned};
+use hither_protocol::transfer::{BadPath, Entry, EntryKind, RelativePath};
+use walkdir::WalkDir;
+
+use super::{storage_error, system};
+
+/// Most entries of an offer.
+const MOST: usize = 1_000_000;
+
+/// Lists every file and directory below `paths`. Only a path itself may be a symbolic link; what it leads to is
+/// offered under the link's name. The sources it gives hold no symbolic links.
+pub(super) fn scan(paths: &[PathBuf]) -> Result<Scanned, ScanError> {
+    let mut scanned = Scanned { entries: Vec::new(), sources: Vec::new(), left_out: Vec::new() };
+    let mut tops = BTreeSet::new();
+    for path in paths {
+        let root = fs::canonicalize(path).map_err(|error| unreadable(path, error))?;
+        let top = top_name(path, &root)?;
+        if !tops.insert(top.clone()) {
+            return Err(ScanError::Duplicate(path.clone()));
+        }
+        walk(path, &root, top, &mut scanned)?;
+    }
+    Ok(scanned)
+}
+
+/// What a path is called in the offer: its own last part, or for `.`, `..` and the like, that of where it leads.
+fn top_name(path: &Path, root: &Path) -> Result<RelativePath, ScanError> {
+    let name = match path.components().next_back() {
+        Some(std::path::Component::Normal(name)) => name,
+        _ => root.file_name().ok_or_else(|| ScanError::BadName(path.to_owned(), BadPath::Empty))?,
+    };
+    RelativePath::new([unicode(path, name)?]).map_err(|why| ScanError::BadName(path.to_owned(), why))
+}
+
+fn walk(path: &Path, root: &Path, top: RelativePath, scanned: &mut Scanned) -> Result<(), ScanError> {
+    // The directories from the root to where the walk is.
+    let mut parents: Vec<RelativePath> = Vec::new();
+    for found in WalkDir::new(root).follow_links(false).sort_by_file_name() {
+        let found = found.map_err(|error| {
+            let at = error.path().unwrap_or(path).to_owned();
+            let error = error.into_io_error().unwrap_or_else(|| std::io::ErrorKind::Other.into());
+            unreadable(&at, error)
+        })?;
+        let metadata = fs::symlink_metadata(found.path()).map_err(|error| unreadable(found.path(), error))?;
+        let Some(kind) = kind(&metadata) else {
+            if found.depth() == 0 {
+                return Err(ScanError::NotAFile(path.to_owned()));
+            }
+            scanned.left_out.push(found.into_path());
+            continue;
+        };
+        if scanned.entries.len() >= MOST {
+            return Err(ScanError::TooMany);
+        }
+        parents.truncate(found.depth());
+        let relative = match parents.last() {
+            None => top.clone(),
+            Some(parent) => {
+                let name = unicode(found.path(), found.file_name())?;
+                RelativePath::new(parent.components().chain([name]))
+                    .map_err(|why| ScanError::BadName(found.path().to_owned(), why))?
+            }
+        };
+        if kind == EntryKind::Directory {
+            parents.push(relative.clone());
+        } else {
+            // Better to say so now than in the middle of the transfer.
+            system::may_read(found.path()).map_err(|error| unreadable(found.path(), error))?;
+        }
+        scanned.entries.push(Entry {
+            path: relative,
+            kind,
+            modified: system::modified_millis(&metadata),
+            executable: kind != EntryKind::Directory && system::is_executable(&metadata),
+        });
+        scanned.sources.push(found.into_path());
+    }
+    Ok(())
+}
+
+fn kind(metadata: &Metadata) -> Option<EntryKind> {
+    if metadata.is_dir() {
+        Some(EntryKind::Directory)
+    } else if metadata.is_file() {
+        Some(EntryKind::File(metadata.len()))
+    } else {
+        None
+    }
+}
+
+fn unicode<'a>(path: &Path, name: &'a OsStr) -> Result<&'a str, ScanError> {
+    name.to_str().ok_or_else(|| ScanError::NotUnicode(path.to_owned()))
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> ScanError {
+    ScanError::Unreadable(path.to_owned(), storage_error(error))
+}

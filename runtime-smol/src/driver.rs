@@ -1,0 +1,259 @@
+//! The loop that carries things to a node and from it. It decides nothing.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Instant, SystemTime};
+
+use hither_protocol::storage::StorageRequest;
+use hither_protocol::{Event, Node, Surroundings, Transmit};
+use smol::Timer;
+use smol::channel::{Receiver, Sender, TrySendError};
+use smol::stream::Stream;
+
+use crate::clock::{Clock, unix_millis};
+use crate::disks::Disks;
+use crate::input::Input;
+use crate::sockets::{Sent, Sockets};
+use crate::watch::Watch;
+
+/// Most inputs from other threads, and most transmits, in one turn of the loop: enough to be worth the turn,
+/// few enough that nothing else waits long.
+const INPUTS: usize = 64;
+const TRANSMITS: usize = 64;
+
+/// An event that found no room, on its way all the same.
+type SlowEvent = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The loop's state.
+pub(crate) struct Driver {
+    node: Node,
+    sockets: Sockets,
+    disks: Disks,
+    watch: Option<Watch>,
+    inputs: Pin<Box<Receiver<Input>>>,
+    events: Sender<Event>,
+    clock: Clock,
+    timer: Timer,
+    timer_set: Option<Instant>,
+    /// The one transmit buffer.
+    buffer: Vec<u8>,
+    /// What is in the buffer while the kernel takes no more. Until it does, the node is not asked for more.
+    blocked: Option<Transmit>,
+    /// A storage request that found no room. The node is not asked for more.
+    unstored: Option<StorageRequest>,
+    /// An event that found no room. The node is not asked for more, and bounds its own queue.
+    untold: Option<SlowEvent>,
+    /// An input that was taken while waiting.
+    arrived: Option<Input>,
+    /// When to end at the latest, once closed.
+    end: Option<Instant>,
+}
+
+/// Whether there is more to do at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    More,
+    Idle,
+}
+
+impl Driver {
+    /// The loop of a node, about to turn.
+    pub(crate) fn new(
+        node: Node,
+        sockets: Sockets,
+        disks: Disks,
+        watch: Watch,
+        inputs: Receiver<Input>,
+        events: Sender<Event>,
+    ) -> Self {
+        Self {
+            node,
+            sockets,
+            disks,
+            watch: Some(watch),
+            inputs: Box::pin(inputs),
+            events,
+            clock: Clock::new(Instant::now(), SystemTime::now()),
+            timer: Timer::never(),
+            timer_set: None,
+            buffer: Vec::new(),
+            blocked: None,
+            unstored: None,
+            untold: None,
+            arrived: None,
+            end: None,
+        }
+    }
+
+    /// Turns until the node was closed and is drained. Then the threads are joined.
+    pub(crate) async fn run(mut self) {
+        loop {
+            // What is finished locally, then what is to be sent, then new work from peers.
+            let inputs = self.take_inputs();
+            self.keep_time();
+            let outputs = self.flush();
+            if self.is_over() {
+                break;
+            }
+            let datagrams = self.take_datagrams();
+            if inputs == Turn::Idle && outputs == Turn::Idle && datagrams == Turn::Idle {
+                self.wait().await;
+            }
+        }
+        // Whoever waits for room is let go, so that nothing waits for threads that wait for this one.
+        self.inputs.close();
+        self.disks.join();
+        if let Some(watch) = self.watch {
+            watch.join();
+        }
+    }
+
+    fn take_inputs(&mut self) -> Turn {
+        let now = Instant::now();
+        for _ in 0..INPUTS {
+            let Some(input) = self.arrived.take().or_else(|| self.inputs.try_recv().ok()) else {
+                return Turn::Idle;
+            };
+            match input {
+                Input::Ask(question) => question(&mut self.node, now),
+                Input::Stored(id, done) => self.node.handle_storage(now, id, done),
+                Input::Surroundings(surroundings) => self.node.handle_surroundings(now, surroundings),
+                Input::Close(grace) => {
+                    self.node.close(now);
+                    let end = now + grace;
+                    self.end = Some(self.end.map_or(end, |before| before.min(end)));
+                    self.farewell();
+                }
+            }
+        }
+        Turn::More
+    }
+
+    /// Lets the watch say its goodbyes while the node does.
+    fn farewell(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.stop();
+        }
+    }
+
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        if self.node.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.node.handle_timeout(now);
+        }
+        if self.clock.next_look() <= now {
+            let wall = SystemTime::now();
+            if self.clock.look(now, wall) {
+                self.node.handle_surroundings(now, Surroundings::Clock(unix_millis(wall)));
+                let mut fresh = [0; 32];
+                // Without it, the node goes on with the randomness that it has.
+                if getrandom::fill(&mut fresh).is_ok() {
+                    self.node.handle_entropy(&fresh);
+                }
+            }
+        }
+    }
+
+    fn take_datagrams(&mut self) -> Turn {
+        let (now, node) = (Instant::now(), &mut self.node);
+        let more = self.sockets.receive(|received, data| node.handle_datagram(now, received, data));
+        if more { Turn::More } else { Turn::Idle }
+    }
+
+    fn flush(&mut self) -> Turn {
+        while let Some(request) = self.unstored.take().or_else(|| self.node.poll_storage()) {
+            if let Err(back) = self.disks.submit(request) {
+                // Room comes before the result of what waits now, which wakes this loop.
+                self.unstored = Some(back);
+                break;
+            }
+        }
+        let sent = self.transmit();
+        while let Some(announcement) = self.node.poll_announcement() {
+            if let Some(watch) = &self.watch {
+                watch.announce(announcement);
+            }
+        }
+        while self.untold.is_none()
+            && let Some(event) = self.node.poll_event()
+        {
+            if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
+                let events = self.events.clone();
+                self.untold = Some(Box::pin(async move {
+                    // Closed only when nobody is left to tell.
+                    let _ = events.send(event).await;
+                }));
+            }
+        }
+        sent
+    }
+
+    fn transmit(&mut self) -> Turn {
+        for _ in 0..TRANSMITS {
+            let transmit = match self.blocked.take() {
+                Some(transmit) => transmit,
+                None => {
+                    self.buffer.clear();
+                    let segments = self.sockets.max_segments();
+                    match self.node.poll_transmit(Instant::now(), segments, &mut self.buffer) {
+                        Some(transmit) => transmit,
+                        None => return Turn::Idle,
+                    }
+                }
+            };
+            let data = self.buffer.get(..transmit.size).unwrap_or(&self.buffer);
+            if self.sockets.send(&transmit, data) == Sent::Blocked {
+                self.blocked = Some(transmit);
+                return Turn::Idle;
+            }
+        }
+        Turn::More
+    }
+
+    fn is_over(&self) -> bool {
+        let Some(end) = self.end else { return false };
+        let drained = self.node.is_drained() && self.blocked.is_none() && self.unstored.is_none();
+        drained || end <= Instant::now()
+    }
+
+    /// Waits until there is something to do.
+    async fn wait(&mut self) {
+        let deadlines = [self.node.poll_timeout().map(|(at, _)| at), self.end, Some(self.clock.next_look())];
+        let deadline = deadlines.into_iter().flatten().min();
+        // Setting a timer takes a lock and may wake the reactor: only when it has to change.
+        if deadline != self.timer_set {
+            match deadline {
+                Some(at) => self.timer.set_at(at),
+                None => self.timer.clear(),
+            }
+            self.timer_set = deadline;
+        }
+        poll_fn(|context| self.poll(context)).await;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // Every one is asked, so that every one can wake this loop.
+        let mut ready = self.sockets.poll_readable(context).is_ready();
+        if let Some(transmit) = &self.blocked {
+            ready |= self.sockets.poll_writable(transmit, context).is_ready();
+        }
+        if Pin::new(&mut self.timer).poll(context).is_ready() {
+            self.timer_set = None;
+            ready = true;
+        }
+        if let Some(event) = &mut self.untold
+            && event.as_mut().poll(context).is_ready()
+        {
+            self.untold = None;
+            ready = true;
+        }
+        if self.arrived.is_none()
+            && let Poll::Ready(Some(input)) = self.inputs.as_mut().poll_next(context)
+        {
+            self.arrived = Some(input);
+            ready = true;
+        }
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

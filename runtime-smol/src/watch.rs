@@ -1,0 +1,121 @@
+//! The thread that watches the surroundings: interfaces' addresses and the local network.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use hither_protocol::{Announcement, Surroundings};
+use smol::Timer;
+use smol::channel::{Receiver, Sender, bounded};
+use smol::future::or;
+
+use crate::discovery::Discovery;
+use crate::input::Input;
+use crate::interfaces;
+
+/// How often the interfaces are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// The addresses at which the node was reachable at the last look.
+pub(crate) type Reachable = Arc<Mutex<Vec<SocketAddr>>>;
+
+/// The thread. It ends after [`Watch::stop`] or when this is dropped; [`Watch::join`] waits for that.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    announcements: Sender<Announcement>,
+    thread: JoinHandle<()>,
+}
+
+/// What the thread needs to know.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// The only interface.
+    pub(crate) interface: Option<String>,
+    /// The sockets' addresses.
+    pub(crate) bound: Vec<SocketAddr>,
+    /// Whether to announce and browse.
+    pub(crate) discovery: bool,
+    /// Where the addresses are kept for others to see.
+    pub(crate) reachable: Reachable,
+}
+
+impl Watch {
+    /// Starts it. What it sees goes to `inputs`.
+    pub(crate) fn start(watched: Watched, inputs: Sender<Input>) -> io::Result<Self> {
+        // Only the last announcement matters: an older one that still waits is pushed out.
+        let (announcements, queue) = bounded(1);
+        let thread = Builder::new()
+            .name("hither-watch".into())
+            .spawn(move || smol::block_on(watch(watched, &queue, &inputs)))?;
+        Ok(Self { announcements, thread })
+    }
+
+    /// What to announce from now on.
+    pub(crate) fn announce(&self, announcement: Announcement) {
+        // Fails only when the thread has ended.
+        let _ = self.announcements.force_send(announcement);
+    }
+
+    /// Lets the thread end, after it has said goodbye to the local network.
+    pub(crate) fn stop(&self) {
+        self.announcements.close();
+    }
+
+    /// Waits for the thread's end.
+    pub(crate) fn join(self) {
+        self.stop();
+        let _ = self.thread.join();
+    }
+}
+
+enum Happened {
+    Announce(Announcement),
+    Told(Surroundings),
+    Look,
+    Stop,
+}
+
+async fn watch(watched: Watched, announcements: &Receiver<Announcement>, inputs: &Sender<Input>) {
+    let mut discovery = Discovery::new(watched.interface.clone());
+    let mut addresses = None;
+    let mut look_at = Instant::now();
+    let mut next = Happened::Look;
+    loop {
+        match next {
+            Happened::Announce(announcement) => discovery.announce(announcement).await,
+            Happened::Told(surroundings) => {
+                if inputs.send(Input::Surroundings(surroundings)).await.is_err() {
+                    break;
+                }
+            }
+            Happened::Look => {
+                look_at = Instant::now() + LOOK_EVERY;
+                let found = interfaces::reachable(watched.interface.as_deref(), &watched.bound);
+                if let Ok(found) = found
+                    && addresses.as_ref() != Some(&found)
+                {
+                    *watched.reachable.lock().unwrap_or_else(PoisonError::into_inner) = found.clone();
+                    let told = Input::Surroundings(Surroundings::Addresses(found.clone()));
+                    if inputs.send(told).await.is_err() {
+                        break;
+                    }
+                    if watched.discovery {
+                        discovery.restart(found.clone()).await;
+                    }
+                    addresses = Some(found);
+                }
+            }
+            Happened::Stop => break,
+        }
+        let announced = async { announcements.recv().await.map_or(Happened::Stop, Happened::Announce) };
+        let told = async { Happened::Told(discovery.next().await) };
+        let look = async {
+            Timer::at(look_at).await;
+            Happened::Look
+        };
+        next = or(announced, or(look, told)).await;
+    }
+    discovery.stop().await;
+}
