@@ -180,11 +180,10 @@ fn computed() -> BTreeMap<String, String> {
     put("network", hex(NetworkId::default().0));
     put("prologue", hex(prologue(&bob_id)));
 
-    let (mut client, mut server) = (initiator(), Handshake::ik_responder(
-        &prologue(&bob_id),
-        bob().noise_secret(),
-        StaticSecret::from([6; 32]),
-    ));
+    let (mut client, mut server) = (
+        initiator(),
+        Handshake::ik_responder(&prologue(&bob_id), bob().noise_secret(), StaticSecret::from([6; 32])),
+    );
     let (mut one, mut two) = (Vec::new(), Vec::new());
     client.write(&client_hello(), &mut one).unwrap();
     server.read(&one).unwrap();
@@ -270,7 +269,8 @@ fn initial_packets_are_protected_as_the_page_says() {
     assert!(!opens(&*keys.packet.remote, &initial_secret("hither v1 quic initial server")));
     let ours = crypto(alice()).client(bob().peer_id());
     let params = TransportParameters::read(Side::Client, &mut &b""[..]).unwrap();
-    let keys = ours.start_session(WIRE_VERSION, "", &params).unwrap().initial_keys(connection_id(), Side::Client);
+    let keys =
+        ours.start_session(WIRE_VERSION, "", &params).unwrap().initial_keys(connection_id(), Side::Client);
     assert!(opens(&*keys.packet.remote, &initial_secret("hither v1 quic initial server")));
 }
 
