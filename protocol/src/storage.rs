@@ -16,6 +16,9 @@ use bytes::Bytes;
 use crate::transfer::hash::ChunkValue;
 use crate::transfer::{BadPath, Entry, Manifest, RelativePath, TransferId};
 
+/// Most files and directories that one offer can hold: what an answer that skips any of them can say in one frame.
+pub const MAX_ENTRIES: u32 = 500_000;
+
 /// Names a request until its result comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StorageId(pub u64);
@@ -265,7 +268,7 @@ pub enum ScanError {
     Duplicate(PathBuf),
     /// Neither a file nor a directory.
     NotAFile(PathBuf),
-    /// More entries than an offer can hold.
+    /// More than [`MAX_ENTRIES`].
     TooMany,
 }
 

@@ -142,6 +142,11 @@ impl Inbox {
                 })?;
                 Ok(Outcome::Finished(paths))
             }
+            Event::TurnedAway { from, .. } => {
+                let (_, text) = failure::refused_here(Refusal::Stranger, &session.who(from));
+                screen.note(&text)?;
+                Ok(Outcome::Open)
+            }
             Event::Failed { transfer, why, kept } => self.failed(transfer, &why, kept, session, screen),
             Event::Message { id, from, text, .. } => {
                 let contact = session.contact(from);

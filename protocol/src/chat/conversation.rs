@@ -23,6 +23,9 @@ const ASK_AGAIN: u64 = 7 * 24 * 3_600_000;
 /// Strangers who may have asked within that time, all together.
 const STRANGERS: usize = 100;
 
+/// Conversations at most that strangers may begin where all are accepted.
+const MAX_PEERS: usize = 10_000;
+
 /// What the machine wants done.
 #[derive(Debug)]
 pub(crate) enum ChatAction {
@@ -222,9 +225,9 @@ impl Chat {
         let content = envelope.open(from, self.me)?;
         let unwelcome = match strangers {
             Strangers::Refuse => true,
-            // A stranger's first message is their one question.
-            Strangers::Ask => !self.may_ask(from, time),
-            Strangers::Accept => false,
+            // A stranger's first message is their one question; said again, it is still the same.
+            Strangers::Ask => !self.may_ask(from, time) && !self.is_newest(from, content.id),
+            Strangers::Accept => self.peers.len() >= MAX_PEERS && !self.peers.contains_key(&from),
         };
         if standing == Standing::Stranger && unwelcome {
             let refusal = Control::Receipt { id: content.id, state: ReceiptState::Refused };
@@ -293,6 +296,10 @@ impl Chat {
                 self.actions.push(ChatAction::State { id, to: *peer, state: MessageState::Waiting });
             }
         }
+    }
+
+    fn is_newest(&self, peer: PeerId, id: MessageId) -> bool {
+        self.peers.get(&peer).is_some_and(|talk| talk.count.newest == Some(id))
     }
 
     fn may_ask(&self, stranger: PeerId, time: u64) -> bool {

@@ -121,8 +121,10 @@ impl QuicLink {
                 }
             }
             StreamEvent::Opened { dir: Dir::Bi } => {
-                // One is all a peer may open, so there is no second to confuse it with.
-                if let Some(stream) = self.connection.streams().accept(Dir::Bi) {
+                // The dialling side opens the one there is. Whatever else is opened is not looked at.
+                if let Some(stream) = self.connection.streams().accept(Dir::Bi)
+                    && self.control.is_none()
+                {
                     self.control = Some(stream);
                     self.readable.insert(stream);
                     self.raise_control();

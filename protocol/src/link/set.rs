@@ -393,6 +393,14 @@ impl Links {
         self.touched.insert(link);
     }
 
+    /// Closes every link to a peer.
+    pub(crate) fn close_peer(&mut self, now: Instant, peer: PeerId) {
+        for key in self.by_peer.remove(&peer).unwrap_or_default() {
+            self.with(key, |found| found.close(now, CloseCode::Done));
+            self.events.push_back(LinkEvent::Down { link: key, peer, why: LinkLoss::Ours, cancelled: false });
+        }
+    }
+
     /// Closes every link once what was said has arrived, and answers nobody new. Gives when to give up waiting.
     pub(crate) fn close(&mut self, now: Instant) -> Instant {
         self.closing.get_or_insert(now);

@@ -88,6 +88,17 @@ pub enum Event {
         /// What the rules say. After [`Decision::Ask`] the node waits for `accept` or `refuse`.
         decision: Decision,
     },
+    /// A stranger's offer was refused by rule. Told once for each stranger.
+    TurnedAway {
+        /// Who it was.
+        from: PeerId,
+        /// What they call it.
+        name: String,
+        /// Files and directories in it.
+        files: u32,
+        /// Bytes in it.
+        bytes: u64,
+    },
     /// The transfer was accepted: bytes move.
     Started {
         /// Which.

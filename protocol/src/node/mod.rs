@@ -5,7 +5,9 @@
 //! [`Node::poll_timeout`] when to come back.
 
 mod config;
+mod consent;
 mod event;
+mod inflow;
 mod receiving;
 mod sending;
 mod storage_queue;
@@ -32,7 +34,8 @@ pub use types::{
     Acceptance, Contact, ContactError, NoSuchTransfer, OfferError, PeerView, Progress, SendError,
 };
 
-use self::receiving::{Incoming, Inflow};
+use self::inflow::Inflow;
+use self::receiving::Incoming;
 use self::sending::Outgoing;
 use self::storage_queue::{Purpose, StorageQueue};
 use crate::chat::Chat;
@@ -68,7 +71,7 @@ pub struct Node {
     outgoing: BTreeMap<TransferId, Outgoing>,
     incoming: BTreeMap<TransferId, Incoming>,
     inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
-    /// Bytes of chunks that are being assembled into writes or written.
+    /// Bytes of whole chunks that wait to be written or are being written.
     writing: u64,
     /// Links that have more to read, once there is room.
     starved: BTreeSet<LinkKey>,
@@ -110,7 +113,7 @@ impl Node {
         let mut storage = StorageQueue::default();
         storage.ask(Work::Load, Purpose::Load);
         Self {
-            agent: config.agent.chars().take(64).collect(),
+            agent: config.agent,
             rules: config.rules,
             clock: (now, unix_time),
             ids: entropy.stream("message and transfer ids"),

@@ -1,62 +1,48 @@
-//! Offers of others: from their first frame through consent to everything in place.
+//! Transfers of others, once there is consent: every chunk checked, every file put in place, every end cleared up.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::inflow::Stop;
 use super::sending::link_failure;
 use super::{Node, Purpose};
 use crate::identity::PeerId;
-use crate::link::{ChannelRead, LinkKey};
-use crate::storage::{Examined, StorageError, Work, WriteChunk};
+use crate::link::LinkKey;
+use crate::storage::{StorageError, Work, WriteChunk};
 use crate::transfer::hash::Root;
 use crate::transfer::{Entry, Manifest, Receiver, RelativePath, TransferId, WriteFailure};
-use crate::wire::{
-    Answer, CancelReason, ChannelOpen, Chunk, Control, FrameReader, Malformed, OfferHead, SkipSet,
-    parse_chunk, parse_open, parse_part,
-};
-use crate::{
-    Acceptance, Conflict, Decision, Event, LinkLoss, Progress, Refusal, Road, Standing, Strangers,
-    TransferFailure, Why,
-};
+use crate::wire::{Answer, CancelReason, Chunk, Control, OfferHead, SkipSet};
+use crate::{Acceptance, Event, LinkLoss, Progress, Refusal, Road, Standing, TransferFailure};
 
-/// Offers and transfers of others at once, all together and for one stranger.
-const MAX_INCOMING: usize = 64;
-const MAX_OF_STRANGER: usize = 2;
-/// Entries of one offer, and of a stranger's.
-const MAX_ENTRIES: u32 = 1_000_000;
-const MAX_ENTRIES_OF_STRANGER: u32 = 20_000;
-/// How long an offer waits for the user's answer.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// Bytes being assembled and written, all together; at this bound chunks are not read.
-const MAX_WRITING: u64 = 12 * 1024 * 1024;
+/// How long a manifest may take to arrive.
+pub(super) const LISTING: Duration = Duration::from_secs(300);
+/// Bytes that a manifest may take, and a stranger's.
+const MANIFEST: usize = 256 * 1024 * 1024;
+const MANIFEST_OF_STRANGER: usize = 4 * 1024 * 1024;
 /// Bytes and chunks of one write request: large files' writes are shared out among threads, small files' go together.
 const BATCH_BYTES: u64 = 512 * 1024;
 const BATCH_CHUNKS: usize = 64;
-/// Strangers whose refused offers the user is told of.
-const MAX_TOLD: usize = 100;
-/// Bytes taken from a channel at once.
-const READ: usize = 64 * 1024;
 
 /// An offer of someone else.
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) from: PeerId,
-    link: LinkKey,
-    state: State,
+    pub(super) link: LinkKey,
+    /// Whether it takes one of the places that strangers have.
+    stranger: bool,
+    pub(super) state: State,
     /// Storage work under way for it.
-    busy: usize,
+    pub(super) busy: usize,
     /// It is over once that work is done: why, and how many files were in place.
     ending: Option<(TransferFailure, u32)>,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// The manifest is arriving.
-    Listing { head: OfferHead, entries: Vec<Entry>, allowed: bool },
+    Listing { head: OfferHead, entries: Vec<Entry>, allowed: bool, bytes: usize, until: Instant },
     /// The disk is asked how it would fit; with an acceptance once there is one.
     Examining { manifest: Arc<Manifest>, acceptance: Option<Acceptance> },
     /// The user is asked.
@@ -77,33 +63,10 @@ enum State {
 
 /// Chunks that will be written together.
 #[derive(Debug, Default)]
-struct Batch {
+pub(super) struct Batch {
     heads: Vec<Chunk>,
     writes: Vec<WriteChunk>,
     bytes: u64,
-}
-
-/// A one-way channel that a peer opened.
-#[derive(Debug)]
-pub(super) enum Inflow {
-    /// Its first frame has not arrived.
-    Opening(FrameReader),
-    Manifest(TransferId, FrameReader),
-    Chunks(TransferId, FrameReader, Option<(Chunk, BytesMut)>),
-}
-
-/// Why a channel is read no further.
-enum Stop {
-    /// The peer broke the protocol.
-    Violation,
-    /// What it carries is not wanted any more.
-    Unwanted,
-}
-
-impl From<Malformed> for Stop {
-    fn from(_: Malformed) -> Self {
-        Self::Violation
-    }
 }
 
 impl Incoming {
@@ -117,322 +80,58 @@ impl Incoming {
         Progress { peer: self.from, sending: false, done, total, road }
     }
 
-    fn until(&self) -> Option<Instant> {
-        if let State::Asked { until, .. } = &self.state { Some(*until) } else { None }
+    /// An offer whose head has arrived.
+    pub(super) fn listing(
+        now: Instant,
+        from: PeerId,
+        link: LinkKey,
+        standing: Standing,
+        head: OfferHead,
+    ) -> Self {
+        let stranger = standing == Standing::Stranger;
+        let until = now.checked_add(LISTING).unwrap_or(now);
+        let state = State::Listing { head, entries: Vec::new(), allowed: true, bytes: 0, until };
+        Self { from, link, stranger, state, busy: 0, ending: None }
+    }
+
+    /// Adds a part of the manifest that took `bytes`; `None` holds a name that is not allowed. `false`: it is more
+    /// than was announced, or than a manifest may take.
+    pub(super) fn list(&mut self, part: Option<Vec<Entry>>, size: usize) -> bool {
+        let most = if self.stranger { MANIFEST_OF_STRANGER } else { MANIFEST };
+        let State::Listing { head, entries, allowed, bytes, .. } = &mut self.state else { return false };
+        match part {
+            Some(part) => entries.extend(part),
+            None => *allowed = false,
+        }
+        // What an entry takes in memory beside its name counts too.
+        let memory = entries.len().saturating_mul(size_of::<Entry>());
+        *bytes = bytes.saturating_add(size);
+        let announced = usize::try_from(head.entries).unwrap_or(usize::MAX);
+        entries.len() <= announced && bytes.saturating_add(memory) <= most
+    }
+
+    pub(super) fn is_listing(&self) -> bool {
+        matches!(self.state, State::Listing { .. })
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.state, State::Asked { .. })
+    }
+
+    pub(super) fn is_strangers(&self) -> bool {
+        self.stranger
+    }
+
+    /// When it is refused, unless it goes on.
+    pub(super) fn until(&self) -> Option<Instant> {
+        match &self.state {
+            State::Asked { until, .. } | State::Listing { until, .. } => Some(*until),
+            _ => None,
+        }
     }
 }
 
 impl Node {
-    /// Reads the one-way channels of a link, as far as there is room.
-    pub(super) fn read_channels(&mut self, now: Instant, link: LinkKey, peer: PeerId) {
-        for channel in self.links.readable(link) {
-            let mut inflow =
-                self.inflows.remove(&(link, channel)).unwrap_or(Inflow::Opening(FrameReader::default()));
-            let outcome = loop {
-                if self.writing >= MAX_WRITING && matches!(inflow, Inflow::Chunks(..)) {
-                    self.starved.insert(link);
-                    break Ok(true);
-                }
-                match self.links.read(link, channel, READ) {
-                    ChannelRead::Data(data) => {
-                        if let Err(stop) = self.inflow(now, link, peer, &mut inflow, data) {
-                            break Err(stop);
-                        }
-                    }
-                    ChannelRead::Nothing => break Ok(true),
-                    ChannelRead::End => break self.inflow_ended(now, &mut inflow).map(|()| false),
-                    ChannelRead::Reset => break Ok(false),
-                }
-            };
-            match outcome {
-                Ok(true) => {
-                    self.inflows.insert((link, channel), inflow);
-                }
-                Ok(false) => self.forget(&inflow),
-                Err(Stop::Unwanted) => {
-                    self.forget(&inflow);
-                    self.links.stop(link, channel);
-                }
-                Err(Stop::Violation) => {
-                    self.forget(&inflow);
-                    return self.links.fail(now, link);
-                }
-            }
-        }
-    }
-
-    /// A channel is gone; so is a chunk that was half assembled.
-    pub(super) fn forget(&mut self, inflow: &Inflow) {
-        if let Inflow::Chunks(_, _, Some((head, _))) = inflow {
-            self.writing = self.writing.saturating_sub(u64::from(head.length));
-        }
-    }
-
-    fn inflow(
-        &mut self,
-        now: Instant,
-        link: LinkKey,
-        peer: PeerId,
-        inflow: &mut Inflow,
-        mut data: Bytes,
-    ) -> Result<(), Stop> {
-        loop {
-            match inflow {
-                Inflow::Opening(frames) => {
-                    let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
-                    *inflow = self.channel_opened(now, link, peer, &frame)?;
-                }
-                Inflow::Manifest(transfer, frames) => {
-                    let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
-                    self.manifest_part(*transfer, &frame)?;
-                }
-                Inflow::Chunks(transfer, frames, current) => {
-                    if let Some((head, content)) = current {
-                        let missing = usize::try_from(head.length).unwrap_or(0).saturating_sub(content.len());
-                        let taken = data.split_to(missing.min(data.len()));
-                        content.extend_from_slice(&taken);
-                        if taken.len() < missing {
-                            return Ok(());
-                        }
-                        let head = *head;
-                        let content = current.take().map(|(_, content)| content.freeze()).unwrap_or_default();
-                        self.chunk_whole(*transfer, head, content);
-                    } else {
-                        let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
-                        let head = parse_chunk(&frame)?;
-                        self.chunk_announced(link, *transfer, &head)?;
-                        let room = usize::try_from(head.length).unwrap_or(0);
-                        self.writing = self.writing.saturating_add(u64::from(head.length));
-                        *current = Some((head, BytesMut::with_capacity(room)));
-                        if head.length > 0 && !data.has_remaining() {
-                            return Ok(());
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn channel_opened(
-        &mut self,
-        now: Instant,
-        link: LinkKey,
-        peer: PeerId,
-        frame: &[u8],
-    ) -> Result<Inflow, Stop> {
-        match parse_open(frame)? {
-            ChannelOpen::Chunks(transfer) => {
-                let ours = self.incoming.get(&transfer).is_some_and(|incoming| incoming.link == link);
-                if !ours {
-                    return Err(Stop::Unwanted);
-                }
-                Ok(Inflow::Chunks(transfer, FrameReader::default(), None))
-            }
-            ChannelOpen::Manifest(head) => {
-                let transfer = head.transfer;
-                if self.incoming.contains_key(&transfer) || self.outgoing.contains_key(&transfer) {
-                    return Err(Stop::Violation);
-                }
-                let stranger = self.standing(peer) == Standing::Stranger;
-                let theirs = self.incoming.values().filter(|incoming| incoming.from == peer).count();
-                let entries = if stranger { MAX_ENTRIES_OF_STRANGER } else { MAX_ENTRIES };
-                let crowded = self.incoming.len() >= MAX_INCOMING || (stranger && theirs >= MAX_OF_STRANGER);
-                if crowded || head.entries > entries {
-                    let answer = Answer::Refuse(Refusal::Busy);
-                    self.say(now, link, &Control::Answer { transfer, answer });
-                    return Err(Stop::Unwanted);
-                }
-                let state = State::Listing { head, entries: Vec::new(), allowed: true };
-                let incoming = Incoming { from: peer, link, state, busy: 0, ending: None };
-                self.incoming.insert(transfer, incoming);
-                Ok(Inflow::Manifest(transfer, FrameReader::default()))
-            }
-        }
-    }
-
-    fn manifest_part(&mut self, transfer: TransferId, frame: &[u8]) -> Result<(), Stop> {
-        let incoming = self.incoming.get_mut(&transfer).ok_or(Stop::Unwanted)?;
-        let State::Listing { head, entries, allowed } = &mut incoming.state else {
-            return Err(Stop::Unwanted);
-        };
-        match parse_part(frame)? {
-            Some(part) => entries.extend(part),
-            None => *allowed = false,
-        }
-        let most = usize::try_from(head.entries).unwrap_or(usize::MAX);
-        if entries.len() > most { Err(Stop::Violation) } else { Ok(()) }
-    }
-
-    fn inflow_ended(&mut self, now: Instant, inflow: &mut Inflow) -> Result<(), Stop> {
-        match inflow {
-            Inflow::Manifest(transfer, frames) if !frames.is_inside() => self.manifest_whole(now, *transfer),
-            Inflow::Chunks(_, frames, None) if !frames.is_inside() => {}
-            _ => return Err(Stop::Violation),
-        }
-        Ok(())
-    }
-
-    /// The whole manifest is here: the rules are asked, then the disk.
-    fn manifest_whole(&mut self, now: Instant, transfer: TransferId) {
-        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
-        let State::Listing { head, entries, allowed } = &mut incoming.state else { return };
-        let from = incoming.from;
-        let name: String = head.name.chars().filter(|char| !char.is_control()).collect();
-        let manifest = Manifest::new(name, std::mem::take(entries));
-        let honest = |manifest: &Manifest| {
-            manifest.bytes() == head.bytes && u32::try_from(manifest.entries().len()) == Ok(head.entries)
-        };
-        let Some(manifest) = manifest.ok().filter(honest).filter(|_| *allowed) else {
-            return self.refuse_offer(now, transfer, Refusal::BadManifest);
-        };
-        let manifest = Arc::new(manifest);
-        let standing = self.standing(from);
-        let unexpected = self.rules.only_expected
-            && standing != Standing::Expected
-            && !self.rules.expected.contains(&from);
-        let into = match &self.rules.into {
-            Some(into) if !unexpected => into.clone(),
-            _ => return self.refuse_offer(now, transfer, Refusal::Declined),
-        };
-        if standing == Standing::Stranger && self.rules.strangers == Strangers::Refuse {
-            if self.told.len() < MAX_TOLD && self.told.insert(from) {
-                let examined = Examined { free: 0, existing: Vec::new(), alternatives: Vec::new() };
-                let decision = Decision::Refused(Refusal::Stranger);
-                self.event(Event::Offered { transfer, from, standing, manifest, examined, decision });
-            }
-            return self.refuse_offer(now, transfer, Refusal::Stranger);
-        }
-        self.examine(transfer, manifest, into, None);
-    }
-
-    fn examine(
-        &mut self,
-        transfer: TransferId,
-        manifest: Arc<Manifest>,
-        into: PathBuf,
-        acceptance: Option<Acceptance>,
-    ) {
-        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
-        let name = acceptance.as_ref().and_then(|acceptance| acceptance.name.as_deref());
-        let looked_for =
-            name.and_then(|name| manifest.with_top(name)).map_or(Arc::clone(&manifest), Arc::new);
-        incoming.state = State::Examining { manifest, acceptance };
-        incoming.busy = incoming.busy.saturating_add(1);
-        self.storage.ask(Work::Examine { into, manifest: looked_for }, Purpose::Examine(transfer));
-    }
-
-    pub(super) fn examined(
-        &mut self,
-        now: Instant,
-        transfer: TransferId,
-        result: Result<Examined, StorageError>,
-    ) {
-        let Some(incoming) = self.no_longer_busy(transfer) else { return };
-        let State::Examining { manifest, acceptance } = &mut incoming.state else { return };
-        let (manifest, acceptance) = (Arc::clone(manifest), acceptance.take());
-        let from = incoming.from;
-        let standing = self.standing(from);
-        let examined = match result {
-            Ok(examined) => examined,
-            Err(StorageError::Full) => return self.refuse_offer(now, transfer, Refusal::NoSpace),
-            Err(error) => {
-                self.refuse_offer(now, transfer, Refusal::NotWritable);
-                let why = TransferFailure::Disk(Some(error));
-                return self.event(Event::Failed { transfer, why, kept: 0 });
-            }
-        };
-        if let Some(acceptance) = acceptance {
-            return self.prepare(now, transfer, &manifest, &examined, acceptance);
-        }
-        let taken = !examined.existing.is_empty() && self.rules.conflict == Conflict::Refuse;
-        let decision = if examined.free < manifest.bytes() {
-            Decision::Refused(Refusal::NoSpace)
-        } else if self.rules.ask_always
-            || (standing == Standing::Stranger && self.rules.strangers == Strangers::Ask)
-            || (taken && self.rules.ask_conflicts)
-        {
-            Decision::Ask
-        } else if taken {
-            Decision::Refused(Refusal::WouldOverwrite)
-        } else {
-            Decision::Accepted
-        };
-        let offered = Event::Offered {
-            transfer,
-            from,
-            standing,
-            manifest: Arc::clone(&manifest),
-            examined: examined.clone(),
-            decision,
-        };
-        self.event(offered);
-        match decision {
-            Decision::Refused(why) => self.refuse_offer(now, transfer, why),
-            Decision::Ask => {
-                let until = now.checked_add(PATIENCE).unwrap_or(now);
-                if let Some(incoming) = self.incoming.get_mut(&transfer) {
-                    incoming.state = State::Asked { manifest, until };
-                }
-                self.timers.set_earlier(Why::Offer, until);
-            }
-            Decision::Accepted => {
-                let into = self.rules.into.clone().unwrap_or_default();
-                let acceptance = Acceptance { into, name: None, conflict: self.rules.conflict };
-                self.prepare(now, transfer, &manifest, &examined, acceptance);
-            }
-        }
-    }
-
-    /// The user takes an offer. `false`: it does not wait for that.
-    pub(super) fn accept_offer(&mut self, transfer: TransferId, how: Acceptance) -> bool {
-        let Some(Incoming { state: State::Asked { manifest, .. }, .. }) = self.incoming.get(&transfer) else {
-            return false;
-        };
-        let manifest = Arc::clone(manifest);
-        // What was free when the user was asked need not be free now.
-        self.examine(transfer, manifest, how.into.clone(), Some(how));
-        true
-    }
-
-    /// An offer is accepted: what it would collide with is settled, then its directories are made.
-    fn prepare(
-        &mut self,
-        now: Instant,
-        transfer: TransferId,
-        manifest: &Arc<Manifest>,
-        examined: &Examined,
-        how: Acceptance,
-    ) {
-        let mut renamed = BTreeMap::new();
-        if let (Some(name), Some(top)) = (&how.name, manifest.tops().next()) {
-            renamed.insert(top.path.top().to_owned(), name.clone());
-        }
-        let mut skip = SkipSet::default();
-        match how.conflict {
-            Conflict::Refuse if !examined.existing.is_empty() => {
-                self.event(Event::Failed { transfer, why: TransferFailure::WouldOverwrite, kept: 0 });
-                return self.refuse_offer(now, transfer, Refusal::WouldOverwrite);
-            }
-            Conflict::Refuse | Conflict::Overwrite => {}
-            Conflict::Skip => examined.existing.iter().for_each(|index| skip.insert(*index)),
-            Conflict::Rename => {
-                for (taken, free) in &examined.alternatives {
-                    let original =
-                        renamed.iter().find(|(_, name)| *name == taken).map(|(top, _)| top.clone());
-                    renamed.insert(original.unwrap_or_else(|| taken.clone()), free.clone());
-                }
-            }
-        }
-        let overwrite = how.conflict == Conflict::Overwrite;
-        let receiver =
-            Receiver::new(transfer, Arc::clone(manifest), how.into, renamed, skip.clone(), overwrite);
-        let (into, directories) = (receiver.folder(), receiver.directories());
-        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
-        incoming.state = State::Preparing { receiver: Box::new(receiver), skip };
-        incoming.busy = incoming.busy.saturating_add(1);
-        self.storage.ask(Work::Prepare { into, directories }, Purpose::Prepare(transfer));
-    }
-
     pub(super) fn prepared(
         &mut self,
         now: Instant,
@@ -472,7 +171,12 @@ impl Node {
         self.event(Event::Started { transfer, bytes });
     }
 
-    fn chunk_announced(&mut self, link: LinkKey, transfer: TransferId, head: &Chunk) -> Result<(), Stop> {
+    pub(super) fn chunk_announced(
+        &mut self,
+        link: LinkKey,
+        transfer: TransferId,
+        head: &Chunk,
+    ) -> Result<(), Stop> {
         let incoming = self.incoming.get_mut(&transfer).ok_or(Stop::Unwanted)?;
         if incoming.link != link {
             return Err(Stop::Violation);
@@ -484,13 +188,11 @@ impl Node {
         }
     }
 
-    fn chunk_whole(&mut self, transfer: TransferId, head: Chunk, content: Bytes) {
+    pub(super) fn chunk_whole(&mut self, transfer: TransferId, head: Chunk, content: Bytes) {
         let receiving = self.incoming.get_mut(&transfer).map(|incoming| &mut incoming.state);
-        let Some(State::Receiving { receiver, batch, .. }) = receiving else {
-            self.writing = self.writing.saturating_sub(u64::from(head.length));
-            return;
-        };
+        let Some(State::Receiving { receiver, batch, .. }) = receiving else { return };
         let Some(write) = receiver.write(&head, content) else { return };
+        self.writing = self.writing.saturating_add(u64::from(head.length));
         batch.heads.push(head);
         batch.writes.push(write);
         batch.bytes = batch.bytes.saturating_add(u64::from(head.length));
@@ -598,34 +300,6 @@ impl Node {
         self.event(Event::Finished { transfer, bytes, took, road, root, paths: receiver.tops() });
     }
 
-    /// Refuses an offer of which nothing has been taken.
-    pub(super) fn refuse_offer(&mut self, now: Instant, transfer: TransferId, why: Refusal) {
-        let Some(incoming) = self.incoming.remove(&transfer) else { return };
-        self.say(now, incoming.link, &Control::Answer { transfer, answer: Answer::Refuse(why) });
-    }
-
-    /// The user refuses an offer. `false`: it does not wait for that.
-    pub(super) fn decline_offer(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> bool {
-        let asked = self.incoming.get(&transfer).is_some_and(|incoming| incoming.until().is_some());
-        if asked {
-            self.refuse_offer(now, transfer, why);
-        }
-        asked
-    }
-
-    /// Offers that nobody answered are refused.
-    pub(super) fn expire_offers(&mut self, now: Instant) {
-        let over = |incoming: &Incoming| incoming.until().is_some_and(|until| until <= now);
-        let expired: Vec<_> =
-            self.incoming.iter().filter(|(_, incoming)| over(incoming)).map(|(id, _)| *id).collect();
-        for transfer in expired {
-            self.event(Event::Failed { transfer, why: TransferFailure::Refused(Refusal::Declined), kept: 0 });
-            self.refuse_offer(now, transfer, Refusal::Declined);
-        }
-        let next = self.incoming.values().filter_map(Incoming::until).min();
-        self.timers.set(Why::Offer, next);
-    }
-
     fn fail_incoming(&mut self, now: Instant, transfer: TransferId, failure: WriteFailure) {
         let (reason, why) = match failure {
             WriteFailure::Mismatch => (CancelReason::Mismatch, TransferFailure::Mismatch),
@@ -691,7 +365,7 @@ impl Node {
     }
 
     /// One piece of storage work is done. Gives the transfer, unless it is ending.
-    fn no_longer_busy(&mut self, transfer: TransferId) -> Option<&mut Incoming> {
+    pub(super) fn no_longer_busy(&mut self, transfer: TransferId) -> Option<&mut Incoming> {
         let incoming = self.incoming.get_mut(&transfer)?;
         incoming.busy = incoming.busy.saturating_sub(1);
         (!matches!(incoming.state, State::Ending { .. })).then_some(incoming)

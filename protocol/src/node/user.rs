@@ -133,6 +133,9 @@ impl Node {
     pub fn block_contact(&mut self, now: Instant, peer: PeerId, blocked: bool) -> Result<(), ContactError> {
         self.writable()?;
         let change = self.contacts.block(peer, blocked)?;
+        if blocked {
+            self.links.close_peer(now, peer);
+        }
         self.keep_contact(now, change);
         Ok(())
     }

@@ -11,9 +11,9 @@ pub const MAX_DEPTH: usize = 128;
 
 /// A relative path of plain components, below a folder that the receiver chose.
 ///
-/// There is no way to write an absolute path, a `..`, a drive, a separator of any platform inside a component, or
-/// a control character. Components are kept as they were sent otherwise; what one platform refuses (`CON`,
-/// `a:b`) is that platform's storage to map.
+/// There is no way to write an absolute path, a `..`, a separator of any platform inside a component, or a control
+/// character. Components are kept as they were sent otherwise; what one platform takes for something else (`CON`,
+/// `C:`, `a:b`) is that platform's storage to refuse or to map.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelativePath(Box<str>);
 

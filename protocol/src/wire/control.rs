@@ -8,6 +8,9 @@ use crate::chat::MessageId;
 use crate::transfer::TransferId;
 use crate::transfer::hash::Root;
 
+/// Bytes of an agent's name.
+const MAX_AGENT: usize = 64;
+
 /// One message of the control channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Control {
@@ -73,7 +76,7 @@ impl Control {
     /// The message with its frame.
     pub(crate) fn encode(&self) -> Vec<u8> {
         encode::<control::Owned>(|root| match self {
-            Self::Hello { agent } => root.init_hello().set_agent(agent.as_str()),
+            Self::Hello { agent } => root.init_hello().set_agent(shortened(agent, MAX_AGENT).as_str()),
             Self::Message(envelope) => envelope.fill(root.init_message()),
             Self::Receipt { id, state } => {
                 let mut receipt = root.init_receipt();
@@ -115,7 +118,7 @@ impl Control {
         Ok(match message.get()?.which()? {
             control::Hello(hello) => {
                 let agent = hello?.get_agent()?.to_str()?;
-                Self::Hello { agent: agent.chars().take(64).collect() }
+                Self::Hello { agent: shortened(agent, MAX_AGENT) }
             }
             control::Message(envelope) => Self::Message(Envelope::parse(envelope?)?),
             control::Receipt(receipt) => {
@@ -158,6 +161,12 @@ impl Control {
             }
         })
     }
+}
+
+/// As many characters of `text` as fit `most` bytes.
+fn shortened(text: &str, most: usize) -> String {
+    let fits = |(at, char): &(usize, char)| at.saturating_add(char.len_utf8()) <= most;
+    text.char_indices().take_while(fits).map(|(_, char)| char).collect()
 }
 
 fn refusal_out(why: Refusal) -> schema::Refusal {

@@ -38,6 +38,11 @@ impl FrameReader {
         }
     }
 
+    /// Bytes that the next step takes: reading no more than these ends exactly where a frame does.
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted.unwrap_or(4).saturating_sub(self.held.len())
+    }
+
     /// Whether a frame has begun and not ended.
     pub(crate) fn is_inside(&self) -> bool {
         self.wanted.is_some() || !self.held.is_empty()

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use super::{storage_error, system};
 
 /// Most entries of an offer.
-const MOST: usize = 1_000_000;
+const MOST: usize = hither_protocol::storage::MAX_ENTRIES as usize;
 
 /// Lists every file and directory below `paths`. Only a path itself may be a symbolic link; what it leads to is
 /// offered under the link's name. The sources it gives hold no symbolic links.

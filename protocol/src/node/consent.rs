@@ -1,0 +1,197 @@
+//! From a whole manifest to consent: the rules are asked, the disk, and the user where the rules say so.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::receiving::{Incoming, State};
+use super::{Node, Purpose};
+use crate::storage::{Examined, StorageError, Work};
+use crate::transfer::{Manifest, Receiver, TransferId};
+use crate::wire::{Answer, Control, SkipSet};
+use crate::{Acceptance, Conflict, Decision, Event, Refusal, Standing, Strangers, TransferFailure, Why};
+
+/// How long an offer waits for the user's answer.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+impl Node {
+    /// The whole manifest is here: the rules are asked, then the disk.
+    pub(super) fn manifest_whole(&mut self, now: Instant, transfer: TransferId) {
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        let State::Listing { head, entries, allowed, .. } = &mut incoming.state else { return };
+        let name: String = head.name.chars().filter(|char| !char.is_control()).collect();
+        let manifest = Manifest::new(name, std::mem::take(entries));
+        let honest = |manifest: &Manifest| {
+            manifest.bytes() == head.bytes && u32::try_from(manifest.entries().len()) == Ok(head.entries)
+        };
+        let Some(manifest) = manifest.ok().filter(honest).filter(|_| *allowed) else {
+            return self.refuse_offer(now, transfer, Refusal::BadManifest);
+        };
+        let manifest = Arc::new(manifest);
+        let Some(into) = self.rules.into.clone() else {
+            return self.refuse_offer(now, transfer, Refusal::Declined);
+        };
+        self.examine(transfer, manifest, into, None);
+    }
+
+    fn examine(
+        &mut self,
+        transfer: TransferId,
+        manifest: Arc<Manifest>,
+        into: PathBuf,
+        acceptance: Option<Acceptance>,
+    ) {
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        let name = acceptance.as_ref().and_then(|acceptance| acceptance.name.as_deref());
+        let looked_for =
+            name.and_then(|name| manifest.with_top(name)).map_or(Arc::clone(&manifest), Arc::new);
+        incoming.state = State::Examining { manifest, acceptance };
+        incoming.busy = incoming.busy.saturating_add(1);
+        self.storage.ask(Work::Examine { into, manifest: looked_for }, Purpose::Examine(transfer));
+    }
+
+    pub(super) fn examined(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        result: Result<Examined, StorageError>,
+    ) {
+        let Some(incoming) = self.no_longer_busy(transfer) else { return };
+        let State::Examining { manifest, acceptance } = &mut incoming.state else { return };
+        let (manifest, acceptance) = (Arc::clone(manifest), acceptance.take());
+        let from = incoming.from;
+        let standing = self.standing(from);
+        let examined = match result {
+            Ok(examined) => examined,
+            Err(StorageError::Full) => return self.refuse_offer(now, transfer, Refusal::NoSpace),
+            Err(error) => {
+                self.refuse_offer(now, transfer, Refusal::NotWritable);
+                let why = TransferFailure::Disk(Some(error));
+                return self.event(Event::Failed { transfer, why, kept: 0 });
+            }
+        };
+        if let Some(acceptance) = acceptance {
+            return self.prepare(now, transfer, &manifest, &examined, acceptance);
+        }
+        let taken = !examined.existing.is_empty() && self.rules.conflict == Conflict::Refuse;
+        let decision = if examined.free < manifest.bytes() {
+            Decision::Refused(Refusal::NoSpace)
+        } else if self.rules.ask_always
+            || (standing == Standing::Stranger && self.rules.strangers == Strangers::Ask)
+            || (taken && self.rules.ask_conflicts)
+        {
+            Decision::Ask
+        } else if taken {
+            Decision::Refused(Refusal::WouldOverwrite)
+        } else {
+            Decision::Accepted
+        };
+        let offered = Event::Offered {
+            transfer,
+            from,
+            standing,
+            manifest: Arc::clone(&manifest),
+            examined: examined.clone(),
+            decision,
+        };
+        self.event(offered);
+        match decision {
+            Decision::Refused(why) => self.refuse_offer(now, transfer, why),
+            Decision::Ask => {
+                let until = now.checked_add(PATIENCE).unwrap_or(now);
+                if let Some(incoming) = self.incoming.get_mut(&transfer) {
+                    incoming.state = State::Asked { manifest, until };
+                }
+                self.timers.set_earlier(Why::Offer, until);
+            }
+            Decision::Accepted => {
+                let into = self.rules.into.clone().unwrap_or_default();
+                let acceptance = Acceptance { into, name: None, conflict: self.rules.conflict };
+                self.prepare(now, transfer, &manifest, &examined, acceptance);
+            }
+        }
+    }
+
+    /// The user takes an offer. `false`: it does not wait for that.
+    pub(super) fn accept_offer(&mut self, transfer: TransferId, how: Acceptance) -> bool {
+        let Some(Incoming { state: State::Asked { manifest, .. }, .. }) = self.incoming.get(&transfer) else {
+            return false;
+        };
+        let manifest = Arc::clone(manifest);
+        // What was free when the user was asked need not be free now.
+        self.examine(transfer, manifest, how.into.clone(), Some(how));
+        true
+    }
+
+    /// An offer is accepted: what it would collide with is settled, then its directories are made.
+    fn prepare(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        manifest: &Arc<Manifest>,
+        examined: &Examined,
+        how: Acceptance,
+    ) {
+        let mut renamed = BTreeMap::new();
+        if let (Some(name), Some(top)) = (&how.name, manifest.tops().next()) {
+            renamed.insert(top.path.top().to_owned(), name.clone());
+        }
+        let mut skip = SkipSet::default();
+        match how.conflict {
+            Conflict::Refuse if !examined.existing.is_empty() => {
+                self.event(Event::Failed { transfer, why: TransferFailure::WouldOverwrite, kept: 0 });
+                return self.refuse_offer(now, transfer, Refusal::WouldOverwrite);
+            }
+            Conflict::Refuse | Conflict::Overwrite => {}
+            Conflict::Skip => examined.existing.iter().for_each(|index| skip.insert(*index)),
+            Conflict::Rename => {
+                for (taken, free) in &examined.alternatives {
+                    let original =
+                        renamed.iter().find(|(_, name)| *name == taken).map(|(top, _)| top.clone());
+                    renamed.insert(original.unwrap_or_else(|| taken.clone()), free.clone());
+                }
+            }
+        }
+        let overwrite = how.conflict == Conflict::Overwrite;
+        let receiver =
+            Receiver::new(transfer, Arc::clone(manifest), how.into, renamed, skip.clone(), overwrite);
+        let (into, directories) = (receiver.folder(), receiver.directories());
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        incoming.state = State::Preparing { receiver: Box::new(receiver), skip };
+        incoming.busy = incoming.busy.saturating_add(1);
+        self.storage.ask(Work::Prepare { into, directories }, Purpose::Prepare(transfer));
+    }
+
+    /// Refuses an offer of which nothing has been taken.
+    pub(super) fn refuse_offer(&mut self, now: Instant, transfer: TransferId, why: Refusal) {
+        let Some(incoming) = self.incoming.remove(&transfer) else { return };
+        self.say(now, incoming.link, &Control::Answer { transfer, answer: Answer::Refuse(why) });
+    }
+
+    /// The user refuses an offer. `false`: it does not wait for that.
+    pub(super) fn decline_offer(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> bool {
+        let asked = self.incoming.get(&transfer).is_some_and(Incoming::is_asked);
+        if asked {
+            self.refuse_offer(now, transfer, why);
+        }
+        asked
+    }
+
+    /// Offers that nobody answered, or that do not go on arriving, are refused.
+    pub(super) fn expire_offers(&mut self, now: Instant) {
+        let over = |incoming: &Incoming| incoming.until().is_some_and(|until| until <= now);
+        let expired: Vec<_> =
+            self.incoming.iter().filter(|(_, incoming)| over(incoming)).map(|(id, _)| *id).collect();
+        for transfer in expired {
+            if self.incoming.get(&transfer).is_some_and(Incoming::is_listing) {
+                self.refuse_offer(now, transfer, Refusal::BadManifest);
+                continue;
+            }
+            self.event(Event::Failed { transfer, why: TransferFailure::Refused(Refusal::Declined), kept: 0 });
+            self.refuse_offer(now, transfer, Refusal::Declined);
+        }
+        let next = self.incoming.values().filter_map(Incoming::until).min();
+        self.timers.set(Why::Offer, next);
+    }
+}

@@ -1,0 +1,236 @@
+//! One-way channels that peers opened: manifests and chunks, frame by frame.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Node;
+use super::receiving::{Incoming, LISTING};
+use crate::identity::PeerId;
+use crate::link::{ChannelRead, LinkKey};
+use crate::storage::MAX_ENTRIES;
+use crate::transfer::TransferId;
+use crate::wire::{
+    Answer, ChannelOpen, Chunk, Control, FrameReader, Malformed, OfferHead, parse_chunk, parse_open,
+    parse_part,
+};
+use crate::{Event, Refusal, Standing, Strangers, Why};
+
+/// Offers and transfers of others at once: all together, of all strangers, and of one stranger.
+const MAX_INCOMING: usize = 64;
+const MAX_OF_STRANGERS: usize = 16;
+const MAX_OF_STRANGER: usize = 2;
+/// Entries of a stranger's offer.
+const MAX_ENTRIES_OF_STRANGER: u32 = 20_000;
+/// Bytes being written, all together; at this bound no new chunk is read.
+const MAX_WRITING: u64 = 12 * 1024 * 1024;
+/// Strangers whose refused offers the user is told of.
+const MAX_TOLD: usize = 100;
+
+/// A one-way channel that a peer opened.
+#[derive(Debug)]
+pub(super) enum Inflow {
+    /// Its first frame has not arrived.
+    Opening(FrameReader),
+    Manifest(TransferId, FrameReader),
+    Chunks(TransferId, FrameReader, Option<(Chunk, BytesMut)>),
+}
+
+/// Why a channel is read no further.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The peer broke the protocol.
+    Violation,
+    /// What it carries is not wanted any more.
+    Unwanted,
+}
+
+impl From<Malformed> for Stop {
+    fn from(_: Malformed) -> Self {
+        Self::Violation
+    }
+}
+
+impl Inflow {
+    /// Bytes up to the next place where reading may have to stop.
+    fn wanted(&self) -> usize {
+        match self {
+            Self::Opening(frames) | Self::Manifest(_, frames) | Self::Chunks(_, frames, None) => {
+                frames.wanted()
+            }
+            Self::Chunks(_, _, Some((head, content))) => {
+                usize::try_from(head.length).unwrap_or(0).saturating_sub(content.len())
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Reads the one-way channels of a link, as far as there is room.
+    pub(super) fn read_channels(&mut self, now: Instant, link: LinkKey, peer: PeerId) {
+        for channel in self.links.readable(link) {
+            let mut inflow =
+                self.inflows.remove(&(link, channel)).unwrap_or(Inflow::Opening(FrameReader::default()));
+            let outcome = loop {
+                // A chunk that has begun is finished: what waits for it may be all that could make room.
+                if self.writing >= MAX_WRITING && matches!(inflow, Inflow::Chunks(_, _, None)) {
+                    self.starved.insert(link);
+                    break Ok(true);
+                }
+                match self.links.read(link, channel, inflow.wanted()) {
+                    ChannelRead::Data(data) => {
+                        if let Err(stop) = self.inflow(now, link, peer, &mut inflow, data) {
+                            break Err(stop);
+                        }
+                    }
+                    ChannelRead::Nothing => break Ok(true),
+                    ChannelRead::End => break self.inflow_ended(now, &mut inflow).map(|()| false),
+                    ChannelRead::Reset => break Ok(false),
+                }
+            };
+            match outcome {
+                Ok(true) => {
+                    self.inflows.insert((link, channel), inflow);
+                }
+                Ok(false) => self.inflow_gone(now, &inflow),
+                Err(Stop::Unwanted) => {
+                    self.inflow_gone(now, &inflow);
+                    self.links.stop(link, channel);
+                }
+                Err(Stop::Violation) => return self.links.fail(now, link),
+            }
+        }
+    }
+
+    /// A channel is gone. A manifest that did not arrive whole is none.
+    fn inflow_gone(&mut self, now: Instant, inflow: &Inflow) {
+        if let Inflow::Manifest(transfer, _) = inflow
+            && self.incoming.get(transfer).is_some_and(Incoming::is_listing)
+        {
+            self.refuse_offer(now, *transfer, Refusal::BadManifest);
+        }
+    }
+
+    fn inflow(
+        &mut self,
+        now: Instant,
+        link: LinkKey,
+        peer: PeerId,
+        inflow: &mut Inflow,
+        mut data: Bytes,
+    ) -> Result<(), Stop> {
+        loop {
+            match inflow {
+                Inflow::Opening(frames) => {
+                    let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
+                    *inflow = self.channel_opened(now, link, peer, &frame)?;
+                }
+                Inflow::Manifest(transfer, frames) => {
+                    let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
+                    self.manifest_part(*transfer, &frame)?;
+                }
+                Inflow::Chunks(transfer, frames, current) => {
+                    if let Some((head, content)) = current {
+                        let missing = usize::try_from(head.length).unwrap_or(0).saturating_sub(content.len());
+                        let taken = data.split_to(missing.min(data.len()));
+                        content.extend_from_slice(&taken);
+                        if taken.len() < missing {
+                            return Ok(());
+                        }
+                        let head = *head;
+                        let content = current.take().map(|(_, content)| content.freeze()).unwrap_or_default();
+                        self.chunk_whole(*transfer, head, content);
+                    } else {
+                        let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
+                        let head = parse_chunk(&frame)?;
+                        self.chunk_announced(link, *transfer, &head)?;
+                        let room = usize::try_from(head.length).unwrap_or(0);
+                        *current = Some((head, BytesMut::with_capacity(room)));
+                        if head.length > 0 && data.is_empty() {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn channel_opened(
+        &mut self,
+        now: Instant,
+        link: LinkKey,
+        peer: PeerId,
+        frame: &[u8],
+    ) -> Result<Inflow, Stop> {
+        match parse_open(frame)? {
+            ChannelOpen::Chunks(transfer) => {
+                let ours = self.incoming.get(&transfer).is_some_and(|incoming| incoming.link == link);
+                if !ours {
+                    return Err(Stop::Unwanted);
+                }
+                Ok(Inflow::Chunks(transfer, FrameReader::default(), None))
+            }
+            ChannelOpen::Manifest(head) => self.offer_begins(now, link, peer, head),
+        }
+    }
+
+    /// An offer's head is here: what can be refused already is, before its manifest takes room.
+    fn offer_begins(
+        &mut self,
+        now: Instant,
+        link: LinkKey,
+        peer: PeerId,
+        head: OfferHead,
+    ) -> Result<Inflow, Stop> {
+        let transfer = head.transfer;
+        if self.incoming.contains_key(&transfer) || self.outgoing.contains_key(&transfer) {
+            return Err(Stop::Violation);
+        }
+        let standing = self.standing(peer);
+        if let Err(why) = self.first_word(peer, standing, &head) {
+            self.say(now, link, &Control::Answer { transfer, answer: Answer::Refuse(why) });
+            return Err(Stop::Unwanted);
+        }
+        self.incoming.insert(transfer, Incoming::listing(now, peer, link, standing, head));
+        self.timers.set_earlier(Why::Offer, now.checked_add(LISTING).unwrap_or(now));
+        Ok(Inflow::Manifest(transfer, FrameReader::default()))
+    }
+
+    /// What the rules say to an offer of which only the head is known.
+    fn first_word(&mut self, from: PeerId, standing: Standing, head: &OfferHead) -> Result<(), Refusal> {
+        let stranger = standing == Standing::Stranger;
+        let blocked = self.contacts.is_blocked(from);
+        let unexpected = self.rules.only_expected && !self.rules.expected.contains(&from);
+        if self.rules.into.is_none() || unexpected || blocked {
+            return Err(Refusal::Declined);
+        }
+        if stranger && self.rules.strangers == Strangers::Refuse {
+            if self.told.len() < MAX_TOLD && self.told.insert(from) {
+                let name = head.name.chars().filter(|char| !char.is_control()).collect();
+                self.event(Event::TurnedAway { from, name, files: head.entries, bytes: head.bytes });
+            }
+            return Err(Refusal::Stranger);
+        }
+        let of_strangers = self.incoming.values().filter(|incoming| incoming.is_strangers());
+        let theirs = of_strangers.clone().filter(|incoming| incoming.from == from).count();
+        let crowded = self.incoming.len() >= MAX_INCOMING
+            || (stranger && (theirs >= MAX_OF_STRANGER || of_strangers.count() >= MAX_OF_STRANGERS));
+        let too_many = head.entries > if stranger { MAX_ENTRIES_OF_STRANGER } else { MAX_ENTRIES };
+        if crowded || too_many { Err(Refusal::Busy) } else { Ok(()) }
+    }
+
+    fn manifest_part(&mut self, transfer: TransferId, frame: &[u8]) -> Result<(), Stop> {
+        let incoming = self.incoming.get_mut(&transfer).ok_or(Stop::Unwanted)?;
+        let part = parse_part(frame)?;
+        if incoming.list(part, frame.len()) { Ok(()) } else { Err(Stop::Violation) }
+    }
+
+    fn inflow_ended(&mut self, now: Instant, inflow: &mut Inflow) -> Result<(), Stop> {
+        match inflow {
+            Inflow::Manifest(transfer, frames) if !frames.is_inside() => self.manifest_whole(now, *transfer),
+            Inflow::Chunks(_, frames, None) if !frames.is_inside() => {}
+            _ => return Err(Stop::Violation),
+        }
+        Ok(())
+    }
+}
