@@ -194,7 +194,7 @@ impl Inbox {
         }
         let road = session.ask(move |node, _| node.progress(transfer)).and_then(|progress| progress.road);
         let road = road.map(|road| format!(" over {}", road_of(road).name())).unwrap_or_default();
-        let relation = if standing == Standing::Stranger { ", who is not a contact" } else { "" };
+        let relation = if standing == Standing::Stranger { " (not a contact)" } else { "" };
         screen.note(&format!("    from {who}{relation}{road}"))?;
         for line in offer::lines(manifest, Some(examined), &self.manner.into) {
             screen.note(&line)?;

@@ -10,10 +10,12 @@ use crate::exit::Failure;
 use crate::home::Home;
 use crate::screen::{self, PeerState, Screen};
 
-/// How long the network is listened to at least, and until it has been quiet for so long, but not for ever.
+/// How long the network is listened to: at least so long and until it has been quiet for a while; longer where
+/// someone who could be near is not seen, as a record that was just sent to others is not sent again for a second
+/// (RFC 6762, section 6), but not for ever.
 const LEAST: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(400);
-const MOST: Duration = Duration::from_secs(3);
+const MOST: Duration = Duration::from_millis(2500);
 
 pub(super) fn run(global: &Global, home: &Home, screen: &mut Screen) -> Result<(), Failure> {
     let session = Session::open(global, home, "list-peers", Part::Reaching, Rules::default(), screen)?;
@@ -25,7 +27,13 @@ pub(super) fn run(global: &Global, home: &Home, screen: &mut Screen) -> Result<(
 fn list(session: &Session, screen: &mut Screen) -> Result<(), Failure> {
     let started = Instant::now();
     let mut changed = started;
-    while started.elapsed() < LEAST || (changed.elapsed() < QUIET && started.elapsed() < MOST) {
+    let all_seen = || {
+        let peers = session.ask(|node, _| node.peers());
+        !peers.is_empty() && peers.iter().all(|peer| peer.near)
+    };
+    while started.elapsed() < LEAST
+        || (started.elapsed() < MOST && (changed.elapsed() < QUIET || !all_seen()))
+    {
         match session.next()? {
             Next::Event(Event::NearbyChanged) => changed = Instant::now(),
             Next::Event(_) | Next::Tick => {}

@@ -1,0 +1,176 @@
+//! Files between two homes on loopback, through the real program.
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use support::{Node, Running, listing, send, text};
+
+/// Bytes that no two places of the file share.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    blake3::Hasher::new().finalize_xof().fill(&mut noise);
+    noise
+}
+
+#[test]
+fn a_file_arrives_as_it_was_and_its_root_is_its_blake3() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let content = noise(3_000_001);
+    let file = alice.file("photo.jpg", &content);
+    let into = bob.path("in");
+    let (sender, receiver) = send(&alice, &[text(&file)], &bob, &["--yes", "--into", text(&into)]);
+    sender.expect(0);
+    receiver.expect(0);
+    let placed = into.join("photo.jpg");
+    assert_eq!(fs::read(&placed).unwrap(), content);
+    let root = blake3::hash(&content).to_string();
+    for done in [sender.event("done"), receiver.event("done")] {
+        assert_eq!(done["root"], root);
+        assert_eq!(done["bytes"], 3_000_001);
+        assert_eq!(done["road"], "LAN");
+    }
+    assert_eq!(receiver.event("done")["paths"][0], text(&placed));
+    let offer = receiver.event("offer");
+    assert_eq!(
+        (&offer["name"], &offer["files"], &offer["bytes"]),
+        (&"photo.jpg".into(), &1.into(), &3_000_001.into())
+    );
+    assert_eq!(offer["from"], alice.id());
+    assert_eq!(offer["transfer"], sender.event("done")["transfer"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_directory_arrives_whole() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (alice, bob) = (Node::new(), Node::new());
+    alice.file("trip/a.txt", "a");
+    alice.file("trip/empty.txt", "");
+    alice.file("trip/deep/er/b.bin", noise(100_000));
+    alice.directory("trip/nothing");
+    let run = alice.file("trip/run.sh", "#!/bin/sh\n");
+    fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("/etc/passwd", alice.path("trip/link")).unwrap();
+    let into = bob.directory("in");
+    let trip = alice.path("trip");
+    let (sender, receiver) = send(&alice, &[text(&trip)], &bob, &["--yes", "--into", text(&into)]);
+    sender.expect(0);
+    receiver.expect(0);
+    assert_eq!(
+        listing(&into),
+        ["trip/a.txt", "trip/deep/er/b.bin", "trip/empty.txt", "trip/nothing/", "trip/run.sh"]
+    );
+    assert_eq!(fs::read(into.join("trip/deep/er/b.bin")).unwrap(), noise(100_000));
+    let mode = |name: &str| fs::metadata(into.join("trip").join(name)).unwrap().permissions().mode();
+    assert_eq!((mode("run.sh") & 0o100, mode("a.txt") & 0o111), (0o100, 0));
+    assert_eq!(receiver.event("done")["root"], sender.event("done")["root"]);
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let (alice, bob) = (Node::new(), Node::new());
+    alice.file("d/a", "a");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/", alice.path("d/link")).unwrap();
+    let mut receiver = bob.start(&["receive", "--yes", "--into", text(&bob.path("in"))]);
+    let address = receiver.address();
+    let sender =
+        Running::start(&mut alice.command(&["send", text(&alice.path("d")), "--to", &address])).end();
+    sender.expect(0);
+    assert!(!cfg!(unix) || sender.errors.contains("left out: "), "{}", sender.errors);
+    for said in ["offering d to ", "1 file, 1 B", "done: 1 B in ", "LAN, root "] {
+        assert!(sender.errors.contains(said), "{said}: {}", sender.errors);
+    }
+    receiver.end().expect(0);
+}
+
+#[test]
+fn several_paths_go_together() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let (one, two) = (alice.file("one", "1"), alice.file("two", "2"));
+    let into = bob.path("in");
+    let (sender, receiver) = send(&alice, &[text(&one), text(&two)], &bob, &["--yes", "--into", text(&into)]);
+    sender.expect(0);
+    assert_eq!(receiver.expect(0).event("done")["paths"].as_array().unwrap().len(), 2);
+    assert_eq!(listing(&into), ["one", "two"]);
+}
+
+#[test]
+fn standard_input_goes_to_standard_output_byte_for_byte() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let mut receiver = Running::start(&mut bob.command(&["receive", "--yes", "-o", "-"]));
+    let line = receiver.wait_for_note("@127.");
+    let address = line.split_whitespace().last().unwrap();
+    let mut command = alice.command(&["send", "-", "--to", address]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let content = "first\u{1b}[31m line\nsecond\u{0}";
+    child.stdin.take().unwrap().write_all(content.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let ended = receiver.end();
+    ended.expect(0);
+    assert_eq!(ended.words, content);
+    assert_eq!(listing(&bob.path("home/state")), Vec::<String>::new());
+    bob.run(&["receive", "-o", "-"]).expect_error(2, "--json");
+}
+
+#[test]
+fn a_line_of_text_goes_to_a_file_of_a_chosen_name() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let to = bob.path("note.txt");
+    let (sender, receiver) = send(&alice, &["--text", "buy milk"], &bob, &["--yes", "-o", text(&to)]);
+    sender.expect(0);
+    assert_eq!(receiver.expect(0).event("done")["paths"][0], text(&to));
+    assert_eq!(fs::read_to_string(&to).unwrap(), "buy milk\n");
+    alice.run(&["send", "--text", "", "--to", &bob.id()]).expect_error(2, "no text");
+}
+
+#[test]
+fn what_exists_is_replaced_kept_or_left_as_the_flags_say() {
+    for (flag, files, content) in [
+        ("--overwrite", &["a.txt"][..], "new"),
+        ("--rename", &["a (1).txt", "a.txt"][..], "old"),
+        ("--skip", &["a.txt"][..], "old"),
+    ] {
+        let (alice, bob) = (Node::new(), Node::new());
+        let file = alice.file("a.txt", "new");
+        bob.file("in/a.txt", "old");
+        let into = bob.path("in");
+        let (sender, receiver) = send(&alice, &[text(&file)], &bob, &["--yes", flag, "--into", text(&into)]);
+        sender.expect(0);
+        receiver.expect(0);
+        assert_eq!(listing(&into), files, "{flag}");
+        assert_eq!(fs::read_to_string(into.join("a.txt")).unwrap(), content, "{flag}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_stranger_gets_nowhere_without_yes_and_up_stays() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let into = bob.directory("in");
+    let mut up = bob.start(&["up", "--into", text(&into)]);
+    let address = up.address();
+    let file = alice.file("a.txt", "a");
+    let refused = alice.run(&["send", text(&file), "--to", &address]);
+    refused.expect_error(3, "takes nothing from people who are not contacts");
+    up.wait_for("offer", |offer| offer["from"] == alice.id());
+    up.interrupt();
+    up.end().expect_error(130, "hither up");
+    assert_eq!(listing(&into), Vec::<String>::new());
+
+    bob.add_contact("Alice", &alice);
+    let mut up = bob.start(&["up", "--into", text(&into)]);
+    let address = up.address();
+    alice.run(&["send", text(&file), "--to", &address]).expect(0);
+    assert_eq!(up.wait_for("offer", |_| true)["contact"], "Alice");
+    up.wait_for("done", |_| true);
+    assert_eq!(listing(&into), ["a.txt"]);
+    // The same again is in the way of itself, and no reason to end.
+    alice.run(&["send", text(&file), "--to", &address]).expect_error(3, "exists at");
+    assert_eq!(up.wait_for("error", |_| true)["code"], 10);
+    alice.run(&["msg", &address, "still there?"]).expect(0);
+    up.wait_for("message", |message| message["contact"] == "Alice");
+}
