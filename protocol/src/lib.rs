@@ -1,4 +1,30 @@
 //! Hither's protocol: decides everything, touches nothing.
+//!
+//! [`Node`] is the one thing to hold. It has no socket, file, thread, clock or randomness of its own: what arrives
+//! goes in, what is to be done comes out, and time is an argument. Same seed, same inputs, same outputs.
+//!
+//! ```text
+//! handle_datagram     poll_transmit        network
+//! handle_timeout      poll_timeout         time
+//! handle_storage      poll_storage         disk, and the hashing that goes with it
+//! handle_stream       poll_stream          byte streams
+//! handle_surroundings poll_announcement    interfaces, the local network, the wall clock
+//! send_message, …     poll_event           the user
+//! ```
+//!
+//! A runtime's whole duty: after every call on the left, poll everything on the right until it gives nothing, and
+//! come back no later than `poll_timeout` says. `examples/threads.rs` is one in a page.
+//!
+//! # The rooms
+//!
+//! - [`identity`]: keys, ids and their text, the key file.
+//! - [`noise`]: the patterns IK, NK and N, and the QUIC session on IK.
+//! - `wire`: Cap'n Proto to domain types and back, once, at the door.
+//! - `link`: ordered channels and small messages to one proven peer; the only room that knows QUIC.
+//! - [`chat`], [`transfer`], `reach`, `pairing`: the machines. They know nothing of links or disks.
+//! - `node`: the interface, and one turn of it all.
+//! - [`storage`]: what is asked of a disk. [`entropy`]: randomness from one seed.
+#![forbid(unsafe_code)]
 
 pub mod chat;
 pub mod entropy;
