@@ -1,5 +1,6 @@
 //! Another runtime can take smol's place: the protocol's examples send a file to a whole node, on loopback.
 #![cfg(unix)]
+#![allow(clippy::duplicate_mod, reason = "both examples have the same module, as two programs do")]
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -4,6 +4,7 @@
 //! gets. At its end it writes down what it used.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -42,8 +43,10 @@ pub(super) fn measure(size: u64, runs: usize) -> Result<Vec<Row>, Failure> {
     let (sender, receiver) = (Hither::new(&path, "sender")?, Hither::new(&path, "receiver")?);
     let mut taken = Vec::new();
     for run in 1..=runs {
-        eprintln!("a file of {:.0} MiB, run {run} of {runs} ...", size as f64 / MIB);
-        taken.push(transfer(&sender, &receiver, &source, &root)?);
+        eprint!("a file of {:.0} MiB, run {run} of {runs} ... ", size as f64 / MIB);
+        let this = transfer(&sender, &receiver, &source, &root)?;
+        eprintln!("{this}");
+        taken.push(this);
     }
     let rates = taken.iter().map(|run| size as f64 / 1e6 / run.took.as_secs_f64()).collect();
     let seconds = taken.iter().map(|run| run.took.as_secs_f64()).collect();
@@ -57,7 +60,7 @@ pub(super) fn measure(size: u64, runs: usize) -> Result<Vec<Row>, Failure> {
         (measured, most <= MOST_MEMORY)
     };
     let memory_row = |case: &str, (measured, reached): (String, bool)| {
-        Row::plain(case, measured).to_reach(format!("at most {:.0} MiB", MOST_MEMORY as f64 / MIB), reached)
+        Row::plain(case, measured).bound(format!("at most {:.0} MiB", MOST_MEMORY as f64 / MIB), reached)
     };
     Ok(vec![
         Row::plain(
@@ -73,7 +76,7 @@ pub(super) fn measure(size: u64, runs: usize) -> Result<Vec<Row>, Failure> {
         memory_row("- peak memory of the sender", memory(|run| &run.sender)),
         memory_row("- peak memory of the receiver", memory(|run| &run.receiver)),
         Row::plain("- content at the receiver, by BLAKE3", format!("the same in {runs} of {runs}"))
-            .to_reach("the same", true),
+            .bound("the same", true),
     ])
 }
 
@@ -82,6 +85,14 @@ struct Taken {
     took: Duration,
     sender: Used,
     receiver: Used,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { took, sender, receiver } = self;
+        let (sender, receiver) = (sender.processor, receiver.processor);
+        write!(f, "{took:.2?}; processor time {sender:.2?} sending, {receiver:.2?} receiving")
+    }
 }
 
 /// What one process used.

@@ -116,8 +116,8 @@ impl Row {
         Self { seed: Some(seed), ..self }
     }
 
-    fn to_reach(self, bound: impl Into<String>, reached: bool) -> Self {
-        Self { to_reach: Some(bound.into()), reached, ..self }
+    fn bound(self, to_reach: impl Into<String>, reached: bool) -> Self {
+        Self { to_reach: Some(to_reach.into()), reached, ..self }
     }
 }
 
