@@ -24,6 +24,8 @@
 //! ```
 
 pub mod disk;
+#[cfg(target_os = "linux")]
+pub mod figures;
 pub mod host;
 pub mod link;
 pub mod random;

@@ -1,0 +1,164 @@
+//! What is claimed, measured and printed as the tables that the README shows.
+//!
+//! - `file`: one large file between two processes that are the command line itself
+//! - `handshake`: the processor time of a handshake, on each side
+//! - `message`: a message and its receipt between two running nodes
+//! - `copies`: how often a byte of content is copied, counted by hand
+//! - `usage`: processor time and memory, as the kernel counts them
+
+mod copies;
+mod file;
+mod handshake;
+mod message;
+mod usage;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Why nothing could be measured, in words.
+type Failure = Box<dyn Error>;
+
+/// First argument of a process that is to be the command line; see [`file`].
+const AS_HITHER: &str = "--as-hither";
+
+const HELP: &str = "\
+usage: figures road [--size MIB] [--runs N]
+
+Measures one road on this machine's loopback and prints a table in Markdown.
+  --size MIB   size of the large file (1024)
+  --runs N     how often the large file is sent (3)
+Data is written below TMPDIR. The exit code is 1 when a row falls short, 2 when nothing could be measured.";
+
+/// Runs the program `figures` with `arguments`, its own name left out.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.peekable();
+    if arguments.next_if(|argument| argument == AS_HITHER).is_some() {
+        return file::as_hither(arguments);
+    }
+    let rows = match parse(arguments) {
+        Ok(options) => road(&options),
+        Err(error) => Err(format!("{error}\n\n{HELP}").into()),
+    };
+    match rows {
+        Ok(rows) => {
+            println!("{}", Table(&rows));
+            if rows.iter().all(|row| row.reached) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("figures: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What is to be measured.
+struct Options {
+    /// Bytes of the large file.
+    size: u64,
+    runs: usize,
+}
+
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Options, Failure> {
+    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    if arguments.next().as_deref() != Some("road") {
+        return Err("say what to measure".into());
+    }
+    let mut options = Options { size: 1024 << 20, runs: 3 };
+    while let Some(flag) = arguments.next() {
+        let number = |text: Option<String>| {
+            text.and_then(|text| text.parse::<u32>().ok())
+                .filter(|number| *number > 0)
+                .ok_or_else(|| format!("{flag} wants a number of at least 1"))
+        };
+        match flag.as_str() {
+            "--size" => options.size = u64::from(number(arguments.next())?) << 20,
+            "--runs" => options.runs = usize::try_from(number(arguments.next())?)?,
+            _ => return Err(format!("there is no flag {flag}").into()),
+        }
+    }
+    Ok(options)
+}
+
+fn road(options: &Options) -> Result<Vec<Row>, Failure> {
+    if cfg!(debug_assertions) {
+        eprintln!("This is a debug build: its figures say nothing. Use --release.");
+    }
+    eprintln!("Data goes to {}.", std::env::temp_dir().display());
+    let mut rows = file::measure(options.size, options.runs)?;
+    rows.push(handshake::measure()?);
+    rows.push(message::measure()?);
+    rows.push(copies::row());
+    Ok(rows)
+}
+
+/// One line of a table.
+struct Row {
+    case: String,
+    /// What it must be, where something must be.
+    to_reach: Option<String>,
+    measured: String,
+    /// Of what was random, where something was.
+    seed: Option<u64>,
+    reached: bool,
+}
+
+impl Row {
+    /// A row without a bound.
+    fn plain(case: impl Into<String>, measured: impl Into<String>) -> Self {
+        Self { case: case.into(), to_reach: None, measured: measured.into(), seed: None, reached: true }
+    }
+
+    fn seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    fn bound(self, to_reach: impl Into<String>, reached: bool) -> Self {
+        Self { to_reach: Some(to_reach.into()), reached, ..self }
+    }
+}
+
+/// Markdown.
+struct Table<'a>(&'a [Row]);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| case | to reach | measured | seed |")?;
+        write!(f, "|---|---|---|---|")?;
+        for Row { case, to_reach, measured, seed, reached } in self.0 {
+            let to_reach = to_reach.as_deref().unwrap_or_default();
+            let short = if *reached { "" } else { " **falls short**" };
+            let seed = seed.map(|seed| seed.to_string()).unwrap_or_default();
+            write!(f, "\n| {case} | {to_reach} | {measured}{short} | {seed} |")?;
+        }
+        Ok(())
+    }
+}
+
+/// The value below which `percent` of the sorted values lie.
+fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+    sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied()
+}
+
+/// The median and, where there are several, the smallest and the largest, each with one decimal.
+fn spread(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    match (values.as_slice(), percentile(&values, 50)) {
+        ([first, .., last], Some(median)) => format!("{median:.1} ({first:.1} to {last:.1})"),
+        (_, median) => format!("{:.1}", median.unwrap_or_default()),
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// A directory below TMPDIR, gone with the value.
+fn temporary() -> Result<(tempfile::TempDir, PathBuf), Failure> {
+    let directory = tempfile::Builder::new().prefix("hither-figures-").tempdir()?;
+    let path = directory.path().canonicalize()?;
+    Ok((directory, path))
+}
