@@ -52,7 +52,7 @@ fn every_command_and_alias_is_known() {
     assert_eq!(command("id --qr"), Command::Id { qr: true });
     assert_eq!(command("list-peers"), Command::ListPeers);
     assert_eq!(command("peers"), Command::ListPeers);
-    assert_eq!(command("up"), Command::Up);
+    assert_eq!(command("up"), Command::Up { into: None });
     assert_eq!(command("demo"), Command::Demo);
     assert_eq!(command("completions fish"), Command::Completions(Shell::Fish));
     for receive in ["receive", "recv", "rx"] {
@@ -87,6 +87,7 @@ fn contacts_have_commands_of_their_own() {
     }
     assert!(matches!(command("contacts remove bob"), Command::Contacts(ContactsCommand::Remove(_))));
     assert!(matches!(command(&format!("contacts block {id}")), Command::Contacts(ContactsCommand::Block(_))));
+    assert!(matches!(command("contacts unblock bob"), Command::Contacts(ContactsCommand::Unblock(_))));
     assert!(error("contacts ad bob").contains("`hither contacts add`"));
 }
 

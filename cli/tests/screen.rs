@@ -54,8 +54,15 @@ fn all_events() -> Vec<(Event, Value)> {
             json!({"event": "ready", "id": id_text, "addresses": ["127.0.0.1:4242"]}),
         ),
         (
-            Event::Offer { transfer: "t1".into(), from: id(), name: "a".into(), files: 2, bytes: 3 },
-            json!({"event": "offer", "transfer": "t1", "from": id_text, "name": "a", "files": 2, "bytes": 3}),
+            Event::Offer {
+                transfer: "t1".into(),
+                from: id(),
+                contact: None,
+                name: "a".into(),
+                files: 2,
+                bytes: 3,
+            },
+            json!({"event": "offer", "transfer": "t1", "from": id_text, "contact": null, "name": "a", "files": 2, "bytes": 3}),
         ),
         (
             progress(1, 2),
@@ -69,15 +76,22 @@ fn all_events() -> Vec<(Event, Value)> {
                 root: "00ff".into(),
                 paths: vec![PathBuf::from("d/a")],
                 resumed: 1,
+                road: Road::Lan,
             },
             json!({
                 "event": "done", "transfer": "t1", "bytes": 3, "seconds": 1.5, "root": "00ff", "paths": ["d/a"],
-                "resumed": 1,
+                "resumed": 1, "road": "LAN",
             }),
         ),
         (
-            Event::Message { id: "m1".into(), from: id(), text: "hi".into(), topic: None },
-            json!({"event": "message", "id": "m1", "from": id_text, "text": "hi", "topic": null}),
+            Event::Message {
+                id: "m1".into(),
+                from: id(),
+                contact: Some("bob".into()),
+                text: "hi".into(),
+                topic: None,
+            },
+            json!({"event": "message", "id": "m1", "from": id_text, "contact": "bob", "text": "hi", "topic": null}),
         ),
         (
             Event::Sent { id: "m1".into(), state: Delivery::Waiting },
@@ -85,15 +99,17 @@ fn all_events() -> Vec<(Event, Value)> {
         ),
         (
             Event::Peer {
-                id: id(),
+                id: Some(id()),
                 name: Some("bob".into()),
                 state: PeerState::Near,
                 road: Some(Road::Direct),
                 rtt: Some(Duration::from_millis(250)),
                 seen: Some(7),
+                addresses: vec!["127.0.0.1:1".parse().unwrap()],
             },
             json!({
                 "event": "peer", "id": id_text, "name": "bob", "state": "near", "road": "direct", "rtt": 0.25, "seen": 7,
+                "addresses": ["127.0.0.1:1"],
             }),
         ),
         (
@@ -121,7 +137,7 @@ fn json_lines_are_as_documented() {
 #[test]
 fn json_of_hostile_text_is_safe_to_look_at_and_still_the_same() {
     let text = "a\u{1b}[2J\u{9b}\u{202e}\u{200b}\u{e0041}\n\"é";
-    let event = Event::Message { id: "m".into(), from: id(), text: text.into(), topic: None };
+    let event = Event::Message { id: "m".into(), from: id(), contact: None, text: text.into(), topic: None };
     let line = event.json(0);
     assert!(!line.chars().any(hither_cli::inert::is_hostile), "{line}");
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["text"], text);
@@ -142,15 +158,29 @@ fn data_goes_to_standard_output_and_the_rest_to_standard_error() {
 #[test]
 fn what_a_peer_says_is_inert() {
     let evil = "x\u{1b}[2J\r\n\u{202e}";
-    let offer = Event::Offer { transfer: "t".into(), from: id(), name: evil.into(), files: 1, bytes: 1 };
-    let message = Event::Message { id: "m".into(), from: id(), text: evil.into(), topic: Some(evil.into()) };
+    let offer = Event::Offer {
+        transfer: "t".into(),
+        from: id(),
+        contact: Some(evil.into()),
+        name: evil.into(),
+        files: 1,
+        bytes: 1,
+    };
+    let message = Event::Message {
+        id: "m".into(),
+        from: id(),
+        contact: None,
+        text: evil.into(),
+        topic: Some(evil.into()),
+    };
     let peer = Event::Peer {
-        id: id(),
+        id: None,
         name: Some(evil.into()),
-        state: PeerState::Away,
+        state: PeerState::Known,
         road: None,
         rtt: None,
         seen: None,
+        addresses: Vec::new(),
     };
     for event in [offer, message, peer] {
         assert!(!event.human().chars().any(hither_cli::inert::is_hostile), "{}", event.human());
@@ -178,7 +208,7 @@ fn errors_carry_no_colour_where_there_is_no_terminal() {
 #[test]
 fn a_question_without_a_terminal_names_the_flag_that_answers_it() {
     let mut screen = Screen::to(Box::new(Paper::default()), Box::new(Paper::default()), true, false);
-    let failure = screen.ask("Receive 3 files?", true, "--yes").unwrap_err();
+    let failure = screen.ask("Receive 3 files?", true, "--yes", || true).unwrap_err();
     assert_eq!(failure.exit, Exit::Usage);
     assert!(failure.text.contains("--yes"));
 }

@@ -135,7 +135,7 @@ pub(super) struct Msg {
 #[argh(subcommand, name = "list-peers")]
 pub(super) struct ListPeers {}
 
-/// List, add, rename, remove or block contacts.
+/// List, add, rename, remove, block or unblock contacts.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "contacts")]
 pub(super) struct Contacts {
@@ -157,6 +157,8 @@ pub enum ContactsCommand {
     Remove(ContactsRemove),
     /// Hear no more from a peer.
     Block(ContactsBlock),
+    /// Hear a peer again.
+    Unblock(ContactsUnblock),
 }
 
 /// List the contacts.
@@ -206,10 +208,23 @@ pub struct ContactsBlock {
     pub peer: Peer,
 }
 
+/// Hear a blocked peer again.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "unblock")]
+pub struct ContactsUnblock {
+    /// a contact's name or an id
+    #[argh(positional)]
+    pub peer: Peer,
+}
+
 /// Stay: receive what contacts send.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "up")]
-pub(super) struct Up {}
+pub(super) struct Up {
+    /// the directory to receive into, instead of your downloads
+    #[argh(option, arg_name = "dir")]
+    pub(super) into: Option<PathBuf>,
+}
 
 /// Two peers on this machine, real sockets, a message and a file, in a few seconds.
 #[derive(FromArgs, ArgsInfo)]

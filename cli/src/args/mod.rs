@@ -11,6 +11,7 @@ use argh::{ArgsInfo, FromArgs};
 
 pub use grammar::{ContactsCommand, Shell};
 use grammar::{Grammar, Subcommand};
+pub(crate) use normal::nearest;
 pub use peer::{ContactName, ParsePeerError, Peer};
 
 use crate::inert::inert;
@@ -97,7 +98,10 @@ pub enum Command {
     /// Look at or change the contacts.
     Contacts(ContactsCommand),
     /// Stay and receive.
-    Up,
+    Up {
+        /// The directory that what comes goes into, instead of the platform's downloads.
+        into: Option<PathBuf>,
+    },
     /// Two peers on this machine.
     Demo,
     /// Print a shell's completions.
@@ -233,7 +237,7 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
         Subcommand::Contacts(contacts) => {
             Command::Contacts(contacts.command.unwrap_or(ContactsCommand::List(grammar::ContactsList {})))
         }
-        Subcommand::Up(_) => Command::Up,
+        Subcommand::Up(up) => Command::Up { into: up.into },
         Subcommand::Demo(_) => Command::Demo,
         Subcommand::Completions(completions) => Command::Completions(completions.shell),
     })

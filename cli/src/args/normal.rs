@@ -188,7 +188,7 @@ fn takes_value(flag: &FlagInfo<'_>) -> bool {
 }
 
 /// The name that `word` was most likely meant to be, if any is near.
-fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let prefixed = |name: &str| word.len() >= 3 && (name.starts_with(word) || word.starts_with(name));
     names
         .map(|name| (if prefixed(name) { 1 } else { distance(word, name) }, name))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hither_protocol::identity::PeerId;
 use serde_json::{Value, json};
 
-use super::human::{left, rate, size};
+use super::human::{count, duration, left, rate, size};
 use crate::exit::Failure;
 use crate::inert::{inert, is_hostile};
 
@@ -33,6 +33,8 @@ pub enum Event {
         transfer: String,
         /// Who offers.
         from: PeerId,
+        /// The contact's name, if it is one.
+        contact: Option<String>,
         /// The name of what is offered, as the peer gives it.
         name: String,
         /// How many files.
@@ -56,6 +58,8 @@ pub enum Event {
         paths: Vec<PathBuf>,
         /// Bytes that did not have to travel again.
         resumed: u64,
+        /// Over which road it came.
+        road: Road,
     },
     /// A message came.
     Message {
@@ -63,6 +67,8 @@ pub enum Event {
         id: String,
         /// Who wrote it.
         from: PeerId,
+        /// The contact's name, if it is one.
+        contact: Option<String>,
         /// What.
         text: String,
         /// The topic it was written to, if any.
@@ -77,8 +83,8 @@ pub enum Event {
     },
     /// A peer, near or known.
     Peer {
-        /// Who.
-        id: PeerId,
+        /// Who, if that is known: a stranger who is near does not say so.
+        id: Option<PeerId>,
         /// What it is called here.
         name: Option<String>,
         /// Whether it can be reached.
@@ -89,6 +95,8 @@ pub enum Event {
         rtt: Option<Duration>,
         /// When it was last heard of, in Unix milliseconds.
         seen: Option<u64>,
+        /// Where it would be reached, best first.
+        addresses: Vec<SocketAddr>,
     },
     /// The command failed.
     Error(Failure),
@@ -161,7 +169,7 @@ pub enum PeerState {
     /// Seen on this network.
     Near,
     /// Known, not seen now.
-    Away,
+    Known,
     /// Not heard any more, by our own choice.
     Blocked,
 }
@@ -172,7 +180,7 @@ impl PeerState {
         match self {
             Self::Connected => "connected",
             Self::Near => "near",
-            Self::Away => "away",
+            Self::Known => "known",
             Self::Blocked => "blocked",
         }
     }
@@ -198,29 +206,33 @@ impl Event {
                 let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
                 json!({"event": "ready", "id": id.to_string(), "addresses": addresses})
             }
-            Self::Offer { transfer, from, name, files, bytes } => json!({
-                "event": "offer", "transfer": transfer, "from": from.to_string(), "name": name,
+            Self::Offer { transfer, from, contact, name, files, bytes } => json!({
+                "event": "offer", "transfer": transfer, "from": from.to_string(), "contact": contact, "name": name,
                 "files": files, "bytes": bytes,
             }),
             Self::Progress(Progress { transfer, done, total, rate, road }) => json!({
                 "event": "progress", "transfer": transfer, "done": done, "total": total, "rate": rate,
                 "road": road.name(),
             }),
-            Self::Done { transfer, bytes, took, root, paths, resumed } => {
+            Self::Done { transfer, bytes, took, root, paths, resumed, road } => {
                 let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
                 json!({
                     "event": "done", "transfer": transfer, "bytes": bytes, "seconds": took.as_secs_f64(),
-                    "root": root, "paths": paths, "resumed": resumed,
+                    "root": root, "paths": paths, "resumed": resumed, "road": road.name(),
                 })
             }
-            Self::Message { id, from, text, topic } => json!({
-                "event": "message", "id": id, "from": from.to_string(), "text": text, "topic": topic,
+            Self::Message { id, from, contact, text, topic } => json!({
+                "event": "message", "id": id, "from": from.to_string(), "contact": contact, "text": text, "topic": topic,
             }),
             Self::Sent { id, state } => json!({"event": "sent", "id": id, "state": state.name()}),
-            Self::Peer { id, name, state, road, rtt, seen } => json!({
-                "event": "peer", "id": id.to_string(), "name": name, "state": state.name(),
-                "road": road.map(Road::name), "rtt": rtt.map(|rtt| rtt.as_secs_f64()), "seen": seen,
-            }),
+            Self::Peer { id, name, state, road, rtt, seen, addresses } => {
+                let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+                json!({
+                    "event": "peer", "id": id.map(|id| id.to_string()), "name": name, "state": state.name(),
+                    "road": road.map(Road::name), "rtt": rtt.map(|rtt| rtt.as_secs_f64()), "seen": seen,
+                    "addresses": addresses,
+                })
+            }
             Self::Error(Failure { exit, text }) => {
                 json!({"event": "error", "code": exit.code(), "name": exit.name(), "text": text})
             }
@@ -235,13 +247,17 @@ impl Event {
                 let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
                 format!("ready as {id} at {}", addresses.join(", "))
             }
-            Self::Offer { from, name, files, bytes, .. } => {
-                let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
-                format!("{from} offers {}: {files}, {}", inert(name), size(*bytes))
+            Self::Offer { from, contact, name, files, bytes, .. } => {
+                let from = who(*from, contact.as_deref());
+                format!("{from} offers {}: {}, {}", inert(name), count(*files, "file"), size(*bytes))
             }
             Self::Progress(progress) => progress.human(),
-            Self::Done { bytes, took, paths, resumed, .. } => {
-                let mut text = format!("done: {} in {}", size(*bytes), left(took.as_secs()));
+            Self::Done { bytes, took, root, paths, resumed, road, .. } => {
+                let mut text = format!("done: {} in {}", size(*bytes), duration(*took));
+                if let Some(fast) = bytes_a_second(*bytes, *took) {
+                    text += &format!(", {}", rate(fast));
+                }
+                text += &format!(", {}, root {root}", road.name());
                 if *resumed > 0 {
                     text += &format!(" ({} were here already)", size(*resumed));
                 }
@@ -250,7 +266,8 @@ impl Event {
                 }
                 text
             }
-            Self::Message { from, text, topic, .. } => {
+            Self::Message { from, contact, text, topic, .. } => {
+                let from = who(*from, contact.as_deref());
                 let topic = topic.as_ref().map(|topic| format!(" in {}", inert(topic))).unwrap_or_default();
                 format!("{from}{topic}: {}", inert(text))
             }
@@ -259,11 +276,17 @@ impl Event {
                 Delivery::Stored => "stored in a mailbox; delivered when the peer comes".to_owned(),
                 Delivery::Waiting => "kept here; delivered when the peer can be reached".to_owned(),
             },
-            Self::Peer { id, name, state, road, rtt, .. } => {
-                let name = inert(name.as_deref().unwrap_or("-"));
+            Self::Peer { id, name, state, road, rtt, addresses, .. } => {
+                let name = match (id, name) {
+                    (_, Some(name)) => inert(name),
+                    (Some(_), None) => "-".to_owned(),
+                    (None, None) => "someone who is not a contact".to_owned(),
+                };
+                let id = id.map(|id| format!("  {id}")).unwrap_or_default();
                 let road = road.map(|road| format!(" {}", road.name())).unwrap_or_default();
                 let rtt = rtt.map(|rtt| format!(" {:.1} ms", rtt.as_secs_f64() * 1e3)).unwrap_or_default();
-                format!("{id} {name} {}{road}{rtt}", state.name())
+                let at = addresses.first().map(|at| format!(" at {at}")).unwrap_or_default();
+                format!("{name}  {}{road}{rtt}{at}{id}", state.name())
             }
             Self::Error(failure) => failure.text.clone(),
         }
@@ -286,6 +309,17 @@ impl Progress {
         };
         format!("{}/{}  {}  {time}  {}", size(self.done), size(self.total), rate(self.rate), self.road.name())
     }
+}
+
+/// Who it is, in a form for people.
+fn who(id: PeerId, contact: Option<&str>) -> String {
+    contact.map_or_else(|| id.to_string(), inert)
+}
+
+/// Bytes a second; `None` where the time is too short to tell.
+fn bytes_a_second(bytes: u64, took: Duration) -> Option<u64> {
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    bytes.saturating_mul(1000).checked_div(millis)
 }
 
 /// JSON text in which the characters that a terminal acts on are written as `\u` escapes: the same JSON, and safe

@@ -38,3 +38,17 @@ pub fn left(seconds: u64) -> String {
         86400.. => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
     }
 }
+
+/// How long something took: `0.12 s`, `4.5 s`, and from a minute on as [`left`].
+pub fn duration(took: std::time::Duration) -> String {
+    match took.as_secs() {
+        0 => format!("{:.2} s", took.as_secs_f64()),
+        1..60 => format!("{:.1} s", took.as_secs_f64()),
+        seconds => left(seconds),
+    }
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

@@ -1,20 +1,27 @@
 //! The one way to the terminal: data on standard output, all else on standard error, or JSON lines.
 
+mod answers;
 mod event;
 mod human;
 mod progress;
 
-use std::io::{IsTerminal, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
 pub use event::{Delivery, Event, PeerState, Progress, Road};
-pub use human::{left, rate, size};
+pub use human::{count, duration, left, rate, size};
 use progress::ProgressLine;
 
 use crate::exit::{Exit, Failure};
+
+/// How often a question is looked at for whether it still has a point.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Where a command's output goes.
 pub struct Screen {
@@ -82,6 +89,16 @@ impl Screen {
         self.progress.around(|| write(&mut self.out, text))
     }
 
+    /// Copies a file to standard output, byte for byte.
+    pub fn copy(&mut self, path: &Path) -> Result<(), Failure> {
+        let failed = |error: io::Error| {
+            Failure::new(Exit::NotWritable, format!("output could not be written: {error}"))
+        };
+        let mut file = File::open(path).map_err(failed)?;
+        let mut out = io::stdout().lock();
+        io::copy(&mut file, &mut out).and_then(|_| out.flush()).map_err(failed)
+    }
+
     /// A line for the person here to standard error, unless they want quiet or JSON.
     pub fn note(&mut self, line: &str) -> Result<(), Failure> {
         if self.quiet || self.json {
@@ -90,25 +107,45 @@ impl Screen {
         self.progress.around(|| write(&mut self.err, &format!("{line}\n")))
     }
 
+    /// Whether there is someone to ask: a terminal, and no JSON.
+    pub fn can_ask(&self) -> bool {
+        !self.json && std::io::stdin().is_terminal()
+    }
+
     /// Asks the person at the terminal; an empty answer is `default`. Without a terminal nothing waits: the
-    /// failure says which `flag` answers the question.
-    pub fn ask(&mut self, question: &str, default: bool, flag: &str) -> Result<bool, Failure> {
-        let stdin = std::io::stdin();
-        if self.json || !stdin.is_terminal() {
+    /// failure says which `flag` answers the question. `None` once `wanted` says that the question has lost its
+    /// point; it is asked often.
+    pub fn ask(
+        &mut self,
+        question: &str,
+        default: bool,
+        flag: &str,
+        mut wanted: impl FnMut() -> bool,
+    ) -> Result<Option<bool>, Failure> {
+        if !self.can_ask() {
             let text = format!("{question} There is no terminal to ask at: answer with {flag}.");
             return Err(Failure::new(Exit::Usage, text));
         }
+        let answers = answers::fresh();
         let choices = if default { "[Y/n]" } else { "[y/N]" };
         loop {
             self.progress.around(|| write(&mut self.err, &format!("{question} {choices} ")))?;
-            let mut line = String::new();
-            let read = stdin.read_line(&mut line);
-            match (read, line.trim().to_ascii_lowercase().as_str()) {
-                // The end of input is no consent.
-                (Ok(0) | Err(_), _) => return Ok(false),
-                (_, "") => return Ok(default),
-                (_, "y" | "yes") => return Ok(true),
-                (_, "n" | "no") => return Ok(false),
+            let line = loop {
+                match answers.recv_timeout(LOOK_AGAIN) {
+                    Ok(line) => break line,
+                    Err(RecvTimeoutError::Timeout) if wanted() => {}
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.progress.around(|| write(&mut self.err, "\n"))?;
+                        return Ok(None);
+                    }
+                    // The end of input is no consent.
+                    Err(RecvTimeoutError::Disconnected) => return Ok(Some(false)),
+                }
+            };
+            match line.trim().to_ascii_lowercase().as_str() {
+                "" => return Ok(Some(default)),
+                "y" | "yes" => return Ok(Some(true)),
+                "n" | "no" => return Ok(Some(false)),
                 _ => {}
             }
         }

@@ -1,0 +1,316 @@
+//! What becomes of offers and messages that arrive, for the commands that wait for them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hither_protocol::identity::PeerId;
+use hither_protocol::storage::Examined;
+use hither_protocol::transfer::{Manifest, TransferId};
+use hither_protocol::{
+    Acceptance, Conflict, Decision, Event, Refusal, Rules, Standing, Strangers, TransferFailure,
+};
+
+use super::failure::{self, Side};
+use super::meter::{Meter, road_of};
+use super::offer;
+use super::session::{Session, is_interrupted};
+use crate::args::{Existing, Global};
+use crate::exit::{Exit, Failure};
+use crate::inert::inert;
+use crate::screen::{self, Screen, size};
+
+/// How offers are taken.
+#[derive(Debug, Clone)]
+pub(super) struct Manner {
+    /// The folder that they go into.
+    pub(super) into: PathBuf,
+    /// The name for the only file of an offer.
+    pub(super) name: Option<String>,
+    /// Offers of anyone are accepted.
+    pub(super) yes: bool,
+    /// What to do where names are taken; the default refuses.
+    pub(super) conflict: Conflict,
+    /// Standard output is for content, so messages go to standard error.
+    pub(super) quiet_output: bool,
+}
+
+impl Manner {
+    pub(super) fn new(global: &Global, into: PathBuf) -> Self {
+        let conflict = match global.existing {
+            None => Conflict::Refuse,
+            Some(Existing::Overwrite) => Conflict::Overwrite,
+            Some(Existing::Rename) => Conflict::Rename,
+            Some(Existing::Skip) => Conflict::Skip,
+        };
+        Self { into, name: None, yes: global.yes, conflict, quiet_output: false }
+    }
+
+    /// The rules of consent that go with it, where `can_ask` says whether there is someone to ask.
+    pub(super) fn rules(&self, can_ask: bool) -> Rules {
+        let strangers = match (self.yes, can_ask) {
+            (true, _) => Strangers::Accept,
+            (false, true) => Strangers::Ask,
+            (false, false) => Strangers::Refuse,
+        };
+        Rules {
+            into: Some(self.into.clone()),
+            conflict: self.conflict,
+            strangers,
+            // Another name can only be given with an answer.
+            ask_always: self.name.is_some(),
+            ask_conflicts: can_ask,
+            ..Rules::default()
+        }
+    }
+}
+
+/// What an event meant for the transfers.
+pub(super) enum Outcome {
+    /// Nothing that ends one.
+    Open,
+    /// One is complete.
+    Finished(Vec<PathBuf>),
+    /// Someone who may send tried, and it came to nothing.
+    Failed(Failure),
+}
+
+/// The offers that are known, and what is done with them.
+pub(super) struct Inbox {
+    manner: Manner,
+    known: BTreeMap<TransferId, Known>,
+}
+
+struct Known {
+    from: PeerId,
+    standing: Standing,
+    /// Bytes of the offer that need not travel.
+    here: u64,
+    bytes: u64,
+    meter: Option<Meter>,
+}
+
+impl Inbox {
+    pub(super) fn new(manner: Manner) -> Self {
+        Self { manner, known: BTreeMap::new() }
+    }
+
+    /// Whether transfers are under way.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.known.is_empty()
+    }
+
+    /// Shows the progress that is due.
+    pub(super) fn tick(&mut self, session: &Session, screen: &mut Screen) -> Result<(), Failure> {
+        self.known
+            .values_mut()
+            .filter_map(|known| known.meter.as_mut())
+            .try_for_each(|meter| meter.show(session, screen))
+    }
+
+    /// Deals with an event.
+    pub(super) fn handle(
+        &mut self,
+        event: Event,
+        session: &Session,
+        screen: &mut Screen,
+    ) -> Result<Outcome, Failure> {
+        match event {
+            Event::Offered { transfer, from, standing, manifest, examined, decision } => {
+                let known = Known { from, standing, here: 0, bytes: manifest.bytes(), meter: None };
+                self.offered(transfer, known, &manifest, &examined, decision, session, screen)
+            }
+            Event::Started { transfer, bytes } => {
+                if let Some(known) = self.known.get_mut(&transfer) {
+                    known.here = known.bytes.saturating_sub(bytes);
+                    known.meter = Some(Meter::new(transfer));
+                    screen.note(&format!("receiving {} from {}", size(bytes), session.who(known.from)))?;
+                }
+                self.tick(session, screen)?;
+                Ok(Outcome::Open)
+            }
+            Event::Finished { transfer, bytes, took, road, root, paths } => {
+                let Some(known) = self.known.remove(&transfer) else { return Ok(Outcome::Open) };
+                screen.event(&screen::Event::Done {
+                    transfer: transfer.to_string(),
+                    bytes,
+                    took,
+                    root: root.to_string(),
+                    paths: paths.clone(),
+                    resumed: known.here,
+                    road: road_of(road),
+                })?;
+                Ok(Outcome::Finished(paths))
+            }
+            Event::Failed { transfer, why, kept } => self.failed(transfer, &why, kept, session, screen),
+            Event::Message { id, from, text, .. } => {
+                let contact = session.contact(from);
+                let message = screen::Event::Message { id: id.to_string(), from, contact, text, topic: None };
+                if self.manner.quiet_output {
+                    screen.note(&message.human())?;
+                } else {
+                    screen.event(&message)?;
+                }
+                Ok(Outcome::Open)
+            }
+            _ => Ok(Outcome::Open),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one event and where it is dealt with")]
+    fn offered(
+        &mut self,
+        transfer: TransferId,
+        known: Known,
+        manifest: &Arc<Manifest>,
+        examined: &Examined,
+        decision: Decision,
+        session: &Session,
+        screen: &mut Screen,
+    ) -> Result<Outcome, Failure> {
+        let (from, standing) = (known.from, known.standing);
+        let who = session.who(from);
+        screen.event(&screen::Event::Offer {
+            transfer: transfer.to_string(),
+            from,
+            contact: session.contact(from),
+            name: manifest.name().to_owned(),
+            files: offer::files(manifest),
+            bytes: manifest.bytes(),
+        })?;
+        if let Decision::Refused(why) = decision {
+            let (exit, text) = failure::refused_here(why, &who);
+            // Whoever is not meant to send does not end the wait for those who are.
+            if why == Refusal::Stranger {
+                screen.note(&text)?;
+                return Ok(Outcome::Open);
+            }
+            return Ok(Outcome::Failed(Failure::new(exit, text)));
+        }
+        let road = session.ask(move |node, _| node.progress(transfer)).and_then(|progress| progress.road);
+        let road = road.map(|road| format!(" over {}", road_of(road).name())).unwrap_or_default();
+        let relation = if standing == Standing::Stranger { ", who is not a contact" } else { "" };
+        screen.note(&format!("    from {who}{relation}{road}"))?;
+        for line in offer::lines(manifest, Some(examined), &self.manner.into) {
+            screen.note(&line)?;
+        }
+        self.known.insert(transfer, known);
+        if decision == Decision::Accepted {
+            return Ok(Outcome::Open);
+        }
+        let answer = self.answer(transfer, standing, manifest, examined, session, screen)?;
+        let failure = match answer {
+            Answer::Accept(conflict) => {
+                let how =
+                    Acceptance { into: self.manner.into.clone(), name: self.manner.name.clone(), conflict };
+                match session.ask(move |node, now| node.accept(now, transfer, how)) {
+                    Ok(()) => return Ok(Outcome::Open),
+                    Err(error) => failure::too_late(error),
+                }
+            }
+            Answer::Refuse(why, failure) => {
+                match session.ask(move |node, now| node.refuse(now, transfer, why)) {
+                    Ok(()) => failure,
+                    Err(error) => failure::too_late(error),
+                }
+            }
+            // What became of it comes as an event, or Ctrl-C is seen to.
+            Answer::Gone => return Ok(Outcome::Open),
+        };
+        self.known.remove(&transfer);
+        if standing == Standing::Stranger && failure.exit == Exit::Refused {
+            screen.note(&failure.text)?;
+            return Ok(Outcome::Open);
+        }
+        Ok(Outcome::Failed(failure))
+    }
+
+    /// The answer to an offer that was put to the user.
+    fn answer(
+        &self,
+        transfer: TransferId,
+        standing: Standing,
+        manifest: &Manifest,
+        examined: &Examined,
+        session: &Session,
+        screen: &mut Screen,
+    ) -> Result<Answer, Failure> {
+        let wanted = || !is_interrupted() && session.ask(move |node, _| node.progress(transfer)).is_some();
+        let entries = manifest.entries();
+        if self.manner.name.is_some() && !(entries.len() == 1 && entries.iter().all(|entry| entry.is_file()))
+        {
+            let text = "the offer is not a single file, so -o does not fit and it was refused. Receive with --into \
+                        DIR.";
+            return Ok(Answer::Refuse(Refusal::Declined, Failure::new(Exit::Usage, text)));
+        }
+        if standing == Standing::Stranger && !self.manner.yes {
+            match screen.ask("Take it?", true, "--yes", wanted)? {
+                Some(true) => {}
+                Some(false) => {
+                    let failure = Failure::new(Exit::Refused, "refused; nothing was received.");
+                    return Ok(Answer::Refuse(Refusal::Declined, failure));
+                }
+                None => return Ok(Answer::Gone),
+            }
+        }
+        let taken: Vec<String> = match &self.manner.name {
+            None => offer::existing(manifest, examined),
+            Some(name) => {
+                let path = self.manner.into.join(name);
+                let exists = path.symlink_metadata().is_ok();
+                exists
+                    .then(|| format!("    exists here: {}", inert(&path.to_string_lossy())))
+                    .into_iter()
+                    .collect()
+            }
+        };
+        if taken.is_empty() || self.manner.conflict != Conflict::Refuse {
+            return Ok(Answer::Accept(self.manner.conflict));
+        }
+        if screen.can_ask() {
+            for line in taken {
+                screen.note(&line)?;
+            }
+            match screen.ask("Replace what exists?", false, "--overwrite", wanted)? {
+                Some(true) => return Ok(Answer::Accept(Conflict::Overwrite)),
+                Some(false) => {}
+                None => return Ok(Answer::Gone),
+            }
+        }
+        let (exit, text) = failure::refused_here(Refusal::WouldOverwrite, "");
+        Ok(Answer::Refuse(Refusal::WouldOverwrite, Failure::new(exit, text)))
+    }
+
+    fn failed(
+        &mut self,
+        transfer: TransferId,
+        why: &TransferFailure,
+        kept: u32,
+        session: &Session,
+        screen: &mut Screen,
+    ) -> Result<Outcome, Failure> {
+        let Some(known) = self.known.remove(&transfer) else {
+            // Offers that went before they were whole are no news; a disk of ours that fails is.
+            return Ok(match why {
+                TransferFailure::Disk(Some(_)) | TransferFailure::DiskFull => {
+                    Outcome::Failed(failure::transfer(why, Side::Receiving, "the sender", kept))
+                }
+                _ => Outcome::Open,
+            });
+        };
+        let failure = failure::transfer(why, Side::Receiving, &session.who(known.from), kept);
+        // A stranger who takes an offer back before it moved does not end the wait.
+        if known.standing == Standing::Stranger && known.meter.is_none() && failure.exit == Exit::Refused {
+            screen.note(&failure.text)?;
+            return Ok(Outcome::Open);
+        }
+        Ok(Outcome::Failed(failure))
+    }
+}
+
+enum Answer {
+    Accept(Conflict),
+    Refuse(Refusal, Failure),
+    /// The question has lost its point.
+    Gone,
+}

@@ -1,0 +1,44 @@
+//! The commands, one file each, and what they share.
+//!
+//! - `session`: a running node on a home, its events, Ctrl-C
+//! - `failure`: how everything that goes wrong ends, in one place
+//! - `offer`: an offer in words; `inbox`: what becomes of offers and messages that arrive
+//! - `meter`: progress of a transfer
+
+mod contacts;
+mod demo;
+mod failure;
+mod id;
+mod inbox;
+mod list_peers;
+mod meter;
+mod msg;
+mod offer;
+mod receive;
+mod send;
+mod session;
+mod up;
+
+use crate::args::{self, Arguments, Command, Global};
+use crate::exit::Failure;
+use crate::home::Home;
+use crate::screen::Screen;
+
+/// Does what `arguments` say.
+pub(crate) fn run(arguments: Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    let Arguments { global, command } = arguments;
+    let home = |global: &Global| Home::open(global.home.as_deref());
+    match command {
+        Command::Id { qr } => id::run(&home(&global)?, qr, screen),
+        Command::Completions(shell) => screen.data(&args::completions(shell)),
+        Command::Demo => demo::run(screen),
+        Command::Send { to, content } => send::run(&global, &home(&global)?, &to, content, screen),
+        Command::Receive { from, destination } => {
+            receive::run(&global, &home(&global)?, from.as_ref(), destination, screen)
+        }
+        Command::Msg { to, text } => msg::run(&global, &home(&global)?, &to, &text, screen),
+        Command::ListPeers => list_peers::run(&global, &home(&global)?, screen),
+        Command::Contacts(command) => contacts::run(&global, &home(&global)?, &command, screen),
+        Command::Up { into } => up::run(&global, &home(&global)?, into, screen),
+    }
+}

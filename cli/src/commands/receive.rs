@@ -1,0 +1,132 @@
+//! `hither receive`: waits for an offer, takes it by the rules of consent, ends when it is in place.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use hither_protocol::Rules;
+use tempfile::TempDir;
+
+use super::inbox::{Inbox, Manner, Outcome};
+use super::session::{Next, Part, Session};
+use crate::args::{Destination, Global, Peer};
+use crate::exit::{Exit, Failure};
+use crate::home::Home;
+use crate::inert::inert;
+use crate::screen::Screen;
+
+/// The name of what is received for standard output, while it is on the disk.
+const SPOOLED: &str = "received";
+
+pub(super) fn run(
+    global: &Global,
+    home: &Home,
+    from: Option<&Peer>,
+    destination: Destination,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let spool = match destination {
+        Destination::StandardOutput if screen.is_json() => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "-o - and --json both want standard output: give one of them",
+            ));
+        }
+        Destination::StandardOutput => Some(spool(home)?),
+        _ => None,
+    };
+    let manner = manner(global, &destination, spool.as_ref())?;
+    let mut rules = manner.rules(screen.can_ask());
+    rules.only_expected = from.is_some();
+    if let Some(Peer::Address(at)) = from {
+        rules.expected = BTreeSet::from([at.peer]);
+    }
+    let session = Session::open(global, home, "receive", Part::Reachable, rules.clone(), screen)?;
+    let outcome = wait(&session, from, rules, manner, screen);
+    session.close();
+    let paths = outcome?;
+    match (spool, paths.first()) {
+        (Some(_), Some(path)) => screen.copy(path),
+        _ => Ok(()),
+    }
+}
+
+fn wait(
+    session: &Session,
+    from: Option<&Peer>,
+    mut rules: Rules,
+    manner: Manner,
+    screen: &mut Screen,
+) -> Result<Vec<PathBuf>, Failure> {
+    if let Some(from) = from {
+        rules.expected = BTreeSet::from([session.resolve(from)?]);
+        session.ask(move |node, _| node.set_rules(rules));
+    }
+    session.announce(screen)?;
+    let into = inert(&manner.into.to_string_lossy());
+    if !manner.quiet_output {
+        screen.note(&format!("Waiting for an offer, to receive into {into} (Ctrl-C ends this)."))?;
+    }
+    let mut inbox = Inbox::new(manner);
+    let (mut received, mut failure) = (None, None);
+    loop {
+        match session.next()? {
+            Next::Event(event) => match inbox.handle(event, session, screen)? {
+                Outcome::Open => {}
+                Outcome::Finished(paths) => received = received.or(Some(paths)),
+                Outcome::Failed(why) => failure = failure.or(Some(why)),
+            },
+            Next::Tick => {}
+            Next::Interrupted => {
+                let next = "What arrived whole stays, nothing partial is left. To go on, receive again and let the \
+                            other side send again.";
+                return Err(session.interrupted(next));
+            }
+        }
+        inbox.tick(session, screen)?;
+        // Transfers that began meanwhile are not cut off.
+        match (&mut received, &mut failure) {
+            _ if inbox.is_busy() => {}
+            (_, Some(_)) => return Err(failure.unwrap_or_else(|| Failure::new(Exit::Fault, ""))),
+            (Some(paths), None) => return Ok(std::mem::take(paths)),
+            (None, None) => {}
+        }
+    }
+}
+
+fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -> Result<Manner, Failure> {
+    Ok(match destination {
+        Destination::Here => Manner::new(global, absolute(Path::new("."))?),
+        Destination::Into(directory) => Manner::new(global, absolute(directory)?),
+        Destination::File(file) => {
+            let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+            let Some(name) = name else {
+                let text = format!("-o {} names no file", inert(&file.to_string_lossy()));
+                return Err(Failure::new(Exit::Usage, text));
+            };
+            let file = absolute(file)?;
+            let into = file.parent().map(Path::to_owned).unwrap_or_default();
+            Manner { name: Some(name), ..Manner::new(global, into) }
+        }
+        Destination::StandardOutput => {
+            let into = spool.map(|spool| spool.path().to_owned()).unwrap_or_default();
+            Manner { name: Some(SPOOLED.to_owned()), quiet_output: true, ..Manner::new(global, into) }
+        }
+    })
+}
+
+/// So that what is printed and what is meant stay the same.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    // `.` at the end would be printed.
+    let path = if path == Path::new(".") { std::env::current_dir() } else { std::path::absolute(path) };
+    path.map_err(|error| {
+        Failure::new(Exit::Usage, format!("the directory to receive into is not known: {error}"))
+    })
+}
+
+/// A directory for content that comes from or goes to a pipe; gone with the value.
+pub(super) fn spool(home: &Home) -> Result<TempDir, Failure> {
+    tempfile::Builder::new().prefix("spool-").tempdir_in(home.state()).map_err(|error| {
+        let state = inert(&home.state().to_string_lossy());
+        Failure::new(Exit::NotWritable, format!("{state} cannot be written: {error}; nothing was done"))
+    })
+}

@@ -1,0 +1,261 @@
+//! A running node on a home for as long as a command lasts: its start, its events, names of contacts, Ctrl-C.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hither_protocol::identity::PeerId;
+use hither_protocol::{Config, Contact, Event, Node, Rules};
+use hither_runtime_smol::interrupt::Interrupts;
+use hither_runtime_smol::{Options, Runtime, has_aes, max_datagram};
+
+use super::{failure, id};
+use crate::args::{Global, Peer, nearest};
+use crate::exit::{Exit, Failure};
+use crate::home::{Home, HomeLock};
+use crate::inert::inert;
+use crate::screen::{self, Screen};
+
+/// The port that others expect, and that a firewall may let through.
+const PORT: u16 = 4242;
+/// How often Ctrl-C and progress are looked at while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+/// How long saying goodbye may take.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// How the node takes part in the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Others are to reach it: at the known port, if that is free.
+    Reachable,
+    /// It reaches others.
+    Reaching,
+    /// Only its records are wanted.
+    None,
+}
+
+/// What happened.
+pub(super) enum Next {
+    Event(Event),
+    /// Nothing, for a moment.
+    Tick,
+    /// Ctrl-C. The command should end.
+    Interrupted,
+}
+
+/// A running node.
+pub(super) struct Session {
+    runtime: Runtime,
+    contacts: Vec<Contact>,
+    me: PeerId,
+    records: PathBuf,
+    // Dropped last: the home is free once the node has ended.
+    _lock: HomeLock,
+}
+
+impl Session {
+    /// Starts the node of `home` for `command` and waits until its records are there.
+    pub(super) fn open(
+        global: &Global,
+        home: &Home,
+        command: &str,
+        part: Part,
+        rules: Rules,
+        screen: &mut Screen,
+    ) -> Result<Self, Failure> {
+        let lock = home.lock(command)?;
+        let identity = id::identity(home, screen)?;
+        let me = identity.peer_id();
+        watch_interrupts();
+        let records = home.contacts();
+        let port = match (part, global.port) {
+            (Part::None, _) | (Part::Reaching, None) => 0,
+            (Part::Reachable | Part::Reaching, Some(port)) => port,
+            (Part::Reachable, None) => free_port(),
+        };
+        let config = Config {
+            aes: has_aes(),
+            max_datagram: max_datagram(global.interface.as_deref()),
+            rules,
+            ..Config::default()
+        };
+        let options = Options {
+            home: records.clone(),
+            interface: global.interface.clone(),
+            port,
+            discovery: part != Part::None,
+            config,
+        };
+        let runtime = Runtime::start(options, identity).map_err(|error| failure::start(&error))?;
+        let mut session = Self { runtime, contacts: Vec::new(), me, records, _lock: lock };
+        loop {
+            match session.next()? {
+                Next::Event(Event::Ready) => break,
+                Next::Event(_) | Next::Tick => {}
+                Next::Interrupted => return Err(session.interrupted("Nothing was done.")),
+            }
+        }
+        session.contacts = session.ask(|node, _| node.contacts());
+        Ok(session)
+    }
+
+    /// Who this node is.
+    pub(super) fn me(&self) -> PeerId {
+        self.me
+    }
+
+    /// Where it can be reached.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.runtime.local_addresses()
+    }
+
+    /// Does something with the node.
+    pub(super) fn ask<R: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Node, Instant) -> R + Send + 'static,
+    ) -> R {
+        self.runtime.ask(question)
+    }
+
+    /// Waits a moment for what happens next. Records that fail end every command.
+    pub(super) fn next(&self) -> Result<Next, Failure> {
+        if is_interrupted() {
+            return Ok(Next::Interrupted);
+        }
+        match self.runtime.next_event(Some(TICK)) {
+            Some(Event::StorageFailed(error)) => Err(failure::records(&error, &self.records)),
+            Some(event) => Ok(Next::Event(event)),
+            None => Ok(Next::Tick),
+        }
+    }
+
+    /// Waits until what was asked for is on the disk.
+    pub(super) fn settle(&self) -> Result<(), Failure> {
+        while !self.ask(|node, _| node.is_settled()) {
+            if let Next::Interrupted = self.next()? {
+                return Err(self.interrupted("It may not have been kept."));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same after Ctrl-C, which the second one ends.
+    pub(super) fn settle_anyway(&self) {
+        while !self.ask(|node, _| node.is_settled()) {
+            std::thread::sleep(TICK);
+        }
+    }
+
+    /// Says goodbye to peers and frees the home.
+    pub(super) fn close(self) {
+        self.runtime.close(GRACE);
+    }
+
+    /// The failure of a command that Ctrl-C ended.
+    pub(super) fn interrupted(&self, next: &str) -> Failure {
+        Failure::new(Exit::Interrupted, format!("stopped by Ctrl-C. {next}"))
+    }
+
+    /// The contacts as they were at the start.
+    pub(super) fn contacts(&self) -> &[Contact] {
+        &self.contacts
+    }
+
+    /// A contact's name, as it was given.
+    pub(super) fn contact(&self, peer: PeerId) -> Option<String> {
+        self.contacts.iter().find(|contact| contact.peer == peer).map(|contact| contact.name.clone())
+    }
+
+    /// What a peer is called in sentences.
+    pub(super) fn who(&self, peer: PeerId) -> String {
+        self.contact(peer).map_or_else(|| peer.to_string(), |name| inert(&name))
+    }
+
+    /// The peer that was typed; its address, if there is one, is tried first.
+    pub(super) fn resolve(&self, peer: &Peer) -> Result<PeerId, Failure> {
+        match peer {
+            Peer::Address(at) => {
+                let (peer, address) = (at.peer, at.address);
+                if let Some(address) = address {
+                    self.ask(move |node, now| node.add_address(now, peer, address));
+                }
+                Ok(peer)
+            }
+            Peer::Contact(name) => find(&self.contacts, name.as_str()),
+        }
+    }
+
+    /// The same for someone who is to be sent to.
+    pub(super) fn recipient(&self, peer: &Peer) -> Result<PeerId, Failure> {
+        let peer = self.resolve(peer)?;
+        match self.contacts.iter().find(|contact| contact.peer == peer && contact.blocked) {
+            Some(contact) => {
+                let name = inert(&contact.name);
+                let text =
+                    format!("{name} is blocked. Nothing was sent; first `hither contacts unblock {name}`.");
+                Err(Failure::new(Exit::Usage, text))
+            }
+            None => Ok(peer),
+        }
+    }
+
+    /// Tells how others reach this node.
+    pub(super) fn announce(&self, screen: &mut Screen) -> Result<(), Failure> {
+        let (id, addresses) = (self.me, self.addresses());
+        screen.event(&screen::Event::Ready { id, addresses: addresses.clone() })?;
+        screen.note("On the other side:")?;
+        for address in &addresses {
+            screen.note(&format!("    hither send FILE --to {id}@{address}"))?;
+        }
+        screen.note("Contacts on the same network need only your name, without an address.")?;
+        if addresses.is_empty() {
+            screen.note("This machine is on no network now; it will be reachable when it is.")?;
+        }
+        Ok(())
+    }
+}
+
+/// The known port, or any where another program has it.
+fn free_port() -> u16 {
+    let taken = |ip: IpAddr| {
+        UdpSocket::bind((ip, PORT)).is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+    };
+    if taken(Ipv4Addr::UNSPECIFIED.into()) || taken(Ipv6Addr::UNSPECIFIED.into()) { 0 } else { PORT }
+}
+
+/// The contact of a name, whatever its case.
+fn find(contacts: &[Contact], name: &str) -> Result<PeerId, Failure> {
+    let same = |contact: &&Contact| contact.name.to_lowercase() == name.to_lowercase();
+    if let Some(contact) = contacts.iter().find(same) {
+        return Ok(contact.peer);
+    }
+    let hint = match nearest(name, contacts.iter().map(|contact| contact.name.as_str())) {
+        Some(meant) => format!("did you mean {}?", inert(meant)),
+        None => "`hither contacts` lists them, `hither contacts add NAME ID` makes one".to_owned(),
+    };
+    Err(Failure::new(Exit::Usage, format!("there is no contact {}: {hint}", inert(name))))
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C was pressed.
+pub(super) fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// From now on the first Ctrl-C is noted and the second ends the process at once.
+pub(super) fn watch_interrupts() {
+    static WATCH: OnceLock<()> = OnceLock::new();
+    WATCH.get_or_init(|| {
+        // Where it cannot be taken over, Ctrl-C ends the process as it always does.
+        let Ok(mut interrupts) = Interrupts::new() else { return };
+        std::thread::spawn(move || {
+            while interrupts.next_blocking() < 2 {
+                INTERRUPTED.store(true, Ordering::Relaxed);
+            }
+            std::process::exit(Exit::Interrupted.code().into());
+        });
+    });
+}
