@@ -100,6 +100,9 @@ enter() { # HOST COMMAND...
 start() { # NAME HOST COMMAND...: runs on, its output in log/NAME.out and log/NAME.err
   local name=$1
   shift
+  # There for those who look before the process has begun.
+  : > "$work/log/$name.out"
+  : > "$work/log/$name.err"
   (enter "$@") < /dev/null > "$work/log/$name.out" 2> "$work/log/$name.err" &
   pids[$name]=$!
 }

@@ -126,9 +126,9 @@ for host in a b; do
 done
 start receive-6 b "$hither" receive --into "$work/b/inbox" --port 4242 --yes --json
 await receive-6 30 '.event == "ready"'
-run send-6 60 0 a "$hither" send "$work/a/$file-papers/$file-299" --to "$id_b@[fd00::2]:4242" --json
+run send-6 60 0 a "$hither" send "$work/a/$file-papers/$file-300" --to "$id_b@[fd00::2]:4242" --json
 finish receive-6 30 0
-cmp "$work/a/$file-papers/$file-299" "$work/b/inbox/$file-299" || fail 'the file is not what was sent'
+cmp "$work/a/$file-papers/$file-300" "$work/b/inbox/$file-300" || fail 'the file is not what was sent'
 
 say 'what was on the wire'
 interrupt tcpdump
