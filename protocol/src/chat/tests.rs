@@ -1,5 +1,12 @@
 //! The conversation machine by itself: nothing is lost, nothing shown twice, nobody is written to death.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::unreachable,
+    reason = "tests, of numbers that are known"
+)]
+
 use super::conversation::{Chat, ChatAction, ChatTicket};
 use super::*;
 use crate::entropy::{Entropy, Seed};

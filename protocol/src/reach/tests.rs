@@ -1,5 +1,12 @@
 //! Whom to dial when, and who is recognised near.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::unreachable,
+    reason = "tests, of numbers that are known"
+)]
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,12 @@
 //! The pure machines of a transfer: the tree of hashes, names, manifests, sender and receiver.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::unreachable,
+    reason = "tests, of numbers that are known"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,5 +1,12 @@
 //! What a peer sends: every message comes back as it went, whatever pieces it comes in, and garbage is refused.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::unreachable,
+    reason = "tests, of numbers that are known"
+)]
+
 use bytes::Bytes;
 use proptest::prelude::*;
 

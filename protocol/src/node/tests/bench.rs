@@ -48,6 +48,8 @@ pub(super) struct Bench {
     /// Storage requests that are left unanswered while `hold` is set.
     pub(super) held: VecDeque<StorageRequest>,
     pub(super) hold: bool,
+    /// Requests of one kind that are left unanswered.
+    pub(super) hold_kind: Option<&'static str>,
     /// Whether the user fetches events.
     pub(super) fetch_events: bool,
     /// What an examination finds.
@@ -95,6 +97,7 @@ impl Bench {
             peers: Vec::new(),
             held: VecDeque::new(),
             hold: false,
+            hold_kind: None,
             fetch_events: true,
             examined: Examined { free: u64::MAX, existing: Vec::new(), alternatives: Vec::new() },
             files: BTreeMap::new(),
@@ -246,7 +249,11 @@ impl Bench {
         while let Some(request) = self.node.poll_storage() {
             moved = true;
             self.asked.push(kind(&request.work));
-            if self.hold { self.held.push_back(request) } else { self.carry_out(request) }
+            if self.hold || self.hold_kind == Some(kind(&request.work)) {
+                self.held.push_back(request)
+            } else {
+                self.carry_out(request)
+            }
         }
         let mut buffer = Vec::new();
         while let Some(transmit) = self.node.poll_transmit(self.now, SEGMENTS, &mut buffer) {
@@ -304,6 +311,7 @@ impl Bench {
     /// Answers what was held, and holds no more.
     pub(super) fn release(&mut self) {
         self.hold = false;
+        self.hold_kind = None;
         while let Some(request) = self.held.pop_front() {
             self.carry_out(request);
         }

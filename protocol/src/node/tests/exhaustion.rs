@@ -225,6 +225,21 @@ fn first_packets_from_made_up_addresses_do_not_keep_contacts_out() {
 }
 
 #[test]
+fn a_node_with_links_and_work_for_the_disk_closes_within_three_seconds() {
+    let mut bench = Bench::new(|_| {});
+    let (bob, _) = bench.contact();
+    bench.stranger();
+    bench.hold = true;
+    let to = bench.peer(bob);
+    bench.node.send_message(bench.now, to, "bye").unwrap();
+    bench.node.close(bench.now);
+    bench.run_for(Duration::from_secs(1));
+    bench.release();
+    bench.run_for(Duration::from_secs(4));
+    assert!(bench.node.is_drained());
+}
+
+#[test]
 fn an_offer_made_while_the_node_closes_does_not_keep_it_from_closing() {
     let mut bench = Bench::new(|_| {});
     let (mallory, link) = bench.contact();

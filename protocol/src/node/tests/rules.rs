@@ -228,3 +228,68 @@ fn an_offer_that_nobody_answers_is_refused_after_ten_minutes() {
     assert_eq!(bench.answers(bob, id(1)), [Answer::Refuse(Refusal::Declined)]);
     assert!(bench.node.incoming.is_empty());
 }
+
+/// The node offers a file of a kilobyte to a contact, who says only what the test lets them say.
+fn sending() -> (Bench, usize, LinkKey, TransferId) {
+    let mut bench = Bench::new(|_| {});
+    bench.files.insert("film".into(), vec![1; 1000]);
+    let (bob, link) = bench.contact();
+    let to = bench.peer(bob);
+    let transfer = bench.node.offer(bench.now, to, vec!["/home/film".into()]).unwrap();
+    bench.settle();
+    (bench, bob, link, transfer)
+}
+
+const LONG: std::time::Duration = std::time::Duration::from_secs(3600);
+
+#[test]
+fn an_offer_of_ours_that_is_never_answered_comes_to_an_end() {
+    let (mut bench, _, _, _) = sending();
+    bench.run_for(LONG);
+    assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 1, "{:?}", bench.events);
+}
+
+#[test]
+fn a_transfer_of_ours_whose_end_is_never_confirmed_comes_to_an_end() {
+    let (mut bench, bob, link, transfer) = sending();
+    bench.say(bob, link, &Control::Answer { transfer, answer: Answer::Accept(SkipSet::default()) });
+    bench.run_for(LONG);
+    assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 1, "{:?}", bench.events);
+}
+
+#[test]
+fn a_file_of_which_nothing_ever_arrives_comes_to_an_end() {
+    let mut bench = Bench::new(|_| {});
+    let (bob, link) = bench.contact();
+    bench.offer(bob, link, id(1), vec![file("film", 1000)]);
+    assert!(bench.accepted(bob, id(1)));
+    bench.run_for(LONG);
+    assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 1, "{:?}", bench.events);
+}
+
+#[test]
+fn files_put_in_place_while_a_transfer_is_stopped_are_counted_as_kept() {
+    let mut bench = Bench::new(|_| {});
+    let (bob, link) = bench.contact();
+    let entries: Vec<_> =
+        (0..600).map(|number| file(&format!("{number}"), 0)).chain([file("z", 5)]).collect();
+    bench.offer(bob, link, id(1), entries);
+    assert!(bench.accepted(bob, id(1)));
+    let value = crate::transfer::hash::chunk_value(0, 0, &[]);
+    let mut bytes = crate::wire::encode_open_chunks(id(1));
+    for file in 0..600 {
+        let head = crate::wire::Chunk { file, length: 0, offset: 0, value };
+        bytes.extend(crate::wire::encode_chunk(&head));
+    }
+    // The disk is slow from the moment that files are to be put in place.
+    bench.hold_kind = Some("finish");
+    bench.open_raw(bob, link, bytes);
+    assert_eq!(bench.held.len(), 1, "{:?}", bench.asked);
+    bench.node.cancel(bench.now, id(1)).unwrap();
+    bench.release();
+    let kept = bench.events.iter().find_map(|event| match event {
+        Event::Failed { kept, .. } => Some(*kept),
+        _ => None,
+    });
+    assert!(kept.is_some_and(|kept| kept >= 512), "{kept:?} of 512 and more");
+}
