@@ -1,6 +1,8 @@
 //! Messages: signed envelopes, an outbox that lasts until the receipt, and no message shown twice.
 
 mod conversation;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use conversation::{Chat, ChatAction, ChatTicket};
 

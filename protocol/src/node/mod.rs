@@ -12,6 +12,8 @@ mod receiving;
 mod sending;
 mod storage_queue;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 mod transmit;
 mod turn;
 mod types;

@@ -2,6 +2,8 @@
 
 mod dial;
 mod nearby;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use dial::Dialler;
 pub(crate) use nearby::Nearby;

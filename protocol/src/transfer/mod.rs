@@ -5,6 +5,8 @@ mod manifest;
 mod path;
 mod receiver;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 pub use manifest::{BadManifest, Entry, EntryKind, Manifest};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};

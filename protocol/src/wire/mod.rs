@@ -8,6 +8,8 @@ mod control;
 mod envelope;
 mod frame;
 mod records;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub(crate) use control::{Answer, CancelReason, Control, ReceiptState, SkipSet};

@@ -1,0 +1,13 @@
+//! An honest node against peers that keep to no rule.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::unreachable,
+    reason = "tests, of numbers that are known"
+)]
+
+mod bench;
+mod exhaustion;
+mod rules;
+mod violations;
