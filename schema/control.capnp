@@ -84,4 +84,5 @@ enum CancelReason {
   diskFailed @4;
   violation @5;              # the other side broke the protocol
   wouldOverwrite @6;         # a name was taken before the file could be put in place
+  stalled @7;                # nothing went on for minutes, though the link lives
 }

@@ -62,6 +62,10 @@ impl Discovery {
     pub(crate) async fn restart(&mut self, addresses: Vec<SocketAddr>) {
         self.stop().await;
         self.addresses = addresses;
+        if self.addresses.is_empty() {
+            // Where there is nowhere to be reached there is nothing to announce; the node has new names later.
+            self.announcement = None;
+        }
         let gone = std::mem::take(&mut self.seen).into_iter();
         self.pending.extend(gone.map(|instance| Surroundings::Vanished { instance }));
         self.running = self.start().await;

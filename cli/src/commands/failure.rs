@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hither_protocol::storage::{ScanError, StorageError};
 use hither_protocol::{
-    ContactError, LinkLoss, NoSuchTransfer, OfferError, Refusal, SendError, TransferFailure, Unreachable,
+    AnswerError, ContactError, LinkLoss, OfferError, Refusal, SendError, TransferFailure, Unreachable,
 };
 use hither_runtime_smol::StartError;
 
@@ -54,6 +54,10 @@ pub(super) fn send(error: SendError) -> Failure {
              reached.",
         ),
         SendError::Oneself => (Exit::Usage, "this id is your own; nothing was sent"),
+        SendError::Blocked => (
+            Exit::Usage,
+            "this contact is blocked; nothing was sent. `hither contacts unblock NAME` lets them back in",
+        ),
         SendError::NotReady => (Exit::Fault, "the records are not loaded; nothing was sent"),
     };
     Failure::new(exit, text)
@@ -64,6 +68,10 @@ pub(super) fn offer(error: OfferError) -> Failure {
     let (exit, text) = match error {
         OfferError::Nothing => (Exit::Usage, "say what to send: paths, - for standard input, or --text TEXT"),
         OfferError::Oneself => (Exit::Usage, "this id is your own; nothing was sent"),
+        OfferError::Blocked => (
+            Exit::Usage,
+            "this contact is blocked; nothing was sent. `hither contacts unblock NAME` lets them back in",
+        ),
         OfferError::TooMany => (Exit::Fault, "too many transfers at once; nothing was sent"),
     };
     Failure::new(exit, text)
@@ -83,9 +91,16 @@ pub(super) fn contact(error: ContactError, name: &str) -> Failure {
     Failure::new(Exit::Usage, format!("{text}. Nothing was changed."))
 }
 
-/// An answer came too late.
-pub(super) fn too_late(_: NoSuchTransfer) -> Failure {
-    Failure::new(Exit::TimedOut, "the offer is gone; nothing was received")
+/// An answer does not apply.
+pub(super) fn answer(error: AnswerError) -> Failure {
+    match error {
+        AnswerError::Unknown => Failure::new(Exit::TimedOut, "the offer is gone; nothing was received"),
+        AnswerError::BadName => Failure::new(
+            Exit::Usage,
+            "the offer cannot be saved under that name: -o takes one file or folder, and a plain name. Nothing was \
+             received",
+        ),
+    }
 }
 
 /// A message to `who` is kept: why, and when it will be delivered.
@@ -200,6 +215,13 @@ fn transfer_words(why: &TransferFailure, side: Side, who: &str) -> (Exit, String
                 "the connection to {who} was lost ({}). Run the same command again: what arrived whole can be left \
                  out with --skip on the receiving side.",
                 link_loss(*why)
+            ),
+        ),
+        TransferFailure::TimedOut => (
+            Exit::TimedOut,
+            format!(
+                "nothing went on with {who} for minutes, though they are connected, so the transfer was given up. \
+                 What arrived whole is kept. Run the same command again."
             ),
         ),
         TransferFailure::Unreachable(why) => (

@@ -210,13 +210,13 @@ impl Inbox {
                     Acceptance { into: self.manner.into.clone(), name: self.manner.name.clone(), conflict };
                 match session.ask(move |node, now| node.accept(now, transfer, how)) {
                     Ok(()) => return Ok(Outcome::Open),
-                    Err(error) => failure::too_late(error),
+                    Err(error) => failure::answer(error),
                 }
             }
             Answer::Refuse(why, failure) => {
                 match session.ask(move |node, now| node.refuse(now, transfer, why)) {
                     Ok(()) => failure,
-                    Err(error) => failure::too_late(error),
+                    Err(error) => failure::answer(error),
                 }
             }
             // What became of it comes as an event, or Ctrl-C is seen to.

@@ -303,7 +303,10 @@ impl Chat {
     }
 
     fn may_ask(&self, stranger: PeerId, time: u64) -> bool {
-        let recent = |talk: &Conversation| talk.count.asked.saturating_add(ASK_AGAIN) > time;
+        // A clock that was ahead once does not silence anyone for longer.
+        let recent = |talk: &Conversation| {
+            talk.count.asked <= time && talk.count.asked.saturating_add(ASK_AGAIN) > time
+        };
         let asked = |talk: &&Conversation| talk.count.asked != 0 && recent(talk);
         match self.peers.get(&stranger) {
             Some(talk) if talk.count.asked != 0 && recent(talk) => false,

@@ -136,6 +136,12 @@ impl QuicLink {
             StreamEvent::Writable { id } => self.flush(id),
             StreamEvent::Stopped { id, .. } => {
                 self.outgoing.remove(&id);
+                // RFC 9000, section 3.5: who is told to stop resets, and the peer can allow another stream.
+                let _ = self.connection.send_stream(id).reset(VarInt::from_u32(0));
+                // A peer that hears no control messages is no use, and no peer of ours.
+                if Some(id) == self.control {
+                    changes.push(Change::Finished);
+                }
             }
             StreamEvent::Finished { id } => {
                 self.outgoing.remove(&id);
@@ -164,8 +170,8 @@ impl QuicLink {
 
     fn flush_control(&mut self) {
         let Some(stream) = self.control else { return };
-        write_queue(&mut self.connection, stream, &mut self.control_out);
-        self.control_backlog = self.control_out.iter().map(Bytes::len).fold(0, usize::saturating_add);
+        let written = write_queue(&mut self.connection, stream, &mut self.control_out);
+        self.control_backlog = self.control_backlog.saturating_sub(written);
     }
 
     /// The next control frame that arrived.
@@ -272,7 +278,9 @@ impl QuicLink {
     }
 }
 
-fn write_queue(connection: &mut Connection, stream: StreamId, queue: &mut VecDeque<Bytes>) {
+/// Writes from the front of a queue; gives how many bytes.
+fn write_queue(connection: &mut Connection, stream: StreamId, queue: &mut VecDeque<Bytes>) -> usize {
+    let mut bytes = 0_usize;
     while !queue.is_empty() {
         let mut pieces = queue.make_contiguous();
         let before = pieces.len();
@@ -280,14 +288,15 @@ fn write_queue(connection: &mut Connection, stream: StreamId, queue: &mut VecDeq
         let written = before.saturating_sub(pieces.len());
         queue.drain(..written);
         match result {
-            Ok(_) => {}
-            Err(WriteError::Blocked) => return,
+            Ok(count) => bytes = bytes.saturating_add(count),
+            Err(WriteError::Blocked) => break,
             Err(WriteError::Stopped(_) | WriteError::ClosedStream) => {
                 queue.clear();
-                return;
+                break;
             }
         }
     }
+    bytes
 }
 
 fn read_once(connection: &mut Connection, stream: StreamId, most: usize) -> ChannelRead {

@@ -14,12 +14,12 @@ use noq_proto::{
 };
 
 use super::quic::{Change, QuicLink};
-use super::{ChannelId, ChannelRead, CloseCode, LinkEvent, LinkKey, Timers, road};
+use super::{ChannelId, ChannelRead, CloseCode, LinkEvent, LinkKey, Timers};
 use crate::entropy::Entropy;
 use crate::identity::PeerId;
 use crate::noise::quic::{self, QuicCrypto};
 use crate::wire::Malformed;
-use crate::{LinkLoss, Received, Road, Transmit, Why};
+use crate::{LinkLoss, Received, Transmit, Why};
 
 /// Links at most, those under way included; more are not answered.
 const MAX_LINKS: usize = 512;
@@ -29,8 +29,15 @@ const MAX_ANSWERS: usize = 64;
 const INITIALS_PER_SECOND: u32 = 32;
 /// Largest window of one stream: more could hold more pieces than the QUIC implementation allows (quinn #2809).
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-/// Window of a whole connection.
-const LINK_WINDOW: u32 = 8 * 1024 * 1024;
+/// Window of a whole connection, before and after a transfer over it was accepted.
+const NARROW: u32 = 512 * 1024;
+const WIDE: u32 = 8 * 1024 * 1024;
+/// Links to one peer; the oldest makes room for the newest.
+const MAX_OF_PEER: usize = 4;
+/// Links on which nobody has proven themselves yet: from so many on, addresses must prove themselves first, and no
+/// more than so many are begun.
+const HALF_OPEN: usize = 64;
+const MAX_HALF_OPEN: usize = 128;
 /// Bytes that may be written and not yet acknowledged.
 const SEND_WINDOW: u64 = 8 * 1024 * 1024;
 /// One-way channels that a peer may have open.
@@ -141,12 +148,15 @@ impl Links {
         let (since, count) = self.initials;
         let fresh = since.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1));
         self.initials = if fresh { (Some(now), 1) } else { (since, count.saturating_add(1)) };
-        if self.closing.is_some() || self.links.len() >= MAX_LINKS {
+        let half_open =
+            self.links.values().filter(|link| link.peer.is_none() && link.dialled.is_none()).count();
+        if self.closing.is_some() || self.links.len() >= MAX_LINKS || half_open >= MAX_HALF_OPEN {
             self.endpoint.ignore(incoming);
             return;
         }
         let mut answer = Vec::new();
-        if self.initials.1 > INITIALS_PER_SECOND && !incoming.remote_address_validated() {
+        let many = self.initials.1 > INITIALS_PER_SECOND || half_open >= HALF_OPEN;
+        if many && !incoming.remote_address_validated() {
             match self.endpoint.retry(incoming, &mut answer) {
                 Ok(transmit) => self.queue_answer(transmit, answer),
                 Err(error) => self.endpoint.ignore(error.into_incoming()),
@@ -231,11 +241,6 @@ impl Links {
 
     /// Looks at every touched link; gives those to read from and write to.
     pub(crate) fn pump(&mut self, now: Instant, timers: &mut Timers) -> Vec<LinkKey> {
-        if let Some(since) = self.closing
-            && now.saturating_duration_since(since) >= LINGER
-        {
-            self.close_all(now, CloseCode::Interrupted);
-        }
         let touched: Vec<_> = std::mem::take(&mut self.touched).into_iter().collect();
         for key in &touched {
             self.pump_one(now, *key, timers);
@@ -290,9 +295,41 @@ impl Links {
         self.events.pop_front()
     }
 
-    /// The link to use for a peer: the one that was up first.
+    /// The link to use for a peer: the newest, since a peer that was started anew does not know the others.
     pub(crate) fn to(&self, peer: PeerId) -> Option<LinkKey> {
-        self.by_peer.get(&peer)?.first().copied()
+        self.by_peer.get(&peer)?.last().copied()
+    }
+
+    /// Links to a peer.
+    pub(crate) fn count(&self, peer: PeerId) -> usize {
+        self.by_peer.get(&peer).map_or(0, Vec::len)
+    }
+
+    /// All links.
+    pub(crate) fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Closes a peer's oldest link if it has too many.
+    pub(crate) fn keep_newest(&mut self, now: Instant, peer: PeerId) {
+        if self.count(peer) <= MAX_OF_PEER {
+            return;
+        }
+        if let Some(oldest) = self.by_peer.get(&peer).and_then(|links| links.first()).copied() {
+            forget_peer(&mut self.by_peer, Some(peer), oldest);
+            self.with(oldest, |found| found.close(now, CloseCode::Done));
+            self.events.push_back(LinkEvent::Down {
+                link: oldest,
+                peer,
+                why: LinkLoss::Ours,
+                cancelled: false,
+            });
+        }
+    }
+
+    /// Takes more at once over a link: there is consent to what comes.
+    pub(crate) fn widen(&mut self, link: LinkKey) {
+        self.with(link, |found| found.connection.set_receive_window(VarInt::from_u32(WIDE)));
     }
 
     /// Everyone with a link.
@@ -307,10 +344,6 @@ impl Links {
 
     pub(crate) fn address(&self, link: LinkKey) -> Option<SocketAddr> {
         self.links.get(&link)?.address()
-    }
-
-    pub(crate) fn road(&self, link: LinkKey) -> Option<Road> {
-        self.address(link).map(road)
     }
 
     pub(crate) fn round_trip(&self, link: LinkKey) -> Option<Duration> {
@@ -343,7 +376,9 @@ impl Links {
     }
 
     pub(crate) fn open(&mut self, link: LinkKey) -> Option<ChannelId> {
-        self.with(link, QuicLink::open).flatten()
+        let opened = self.links.get_mut(&link)?.open()?;
+        self.touched.insert(link);
+        Some(opened)
     }
 
     pub(crate) fn is_writable(&self, link: LinkKey, channel: ChannelId) -> bool {
@@ -401,9 +436,14 @@ impl Links {
         }
     }
 
-    /// Closes every link once what was said has arrived, and answers nobody new. Gives when to give up waiting.
-    pub(crate) fn close(&mut self, now: Instant) -> Instant {
-        self.closing.get_or_insert(now);
+    /// Closes every link once what was said has arrived, and answers nobody new. Gives when to come again, to let go
+    /// of those that have not said goodbye by then.
+    pub(crate) fn close(&mut self, now: Instant) -> Option<Instant> {
+        if self.closing.is_some() {
+            self.close_all(now, CloseCode::Interrupted);
+            return None;
+        }
+        self.closing = Some(now);
         for (key, link) in &mut self.links {
             if link.peer.is_some() {
                 link.close_gently();
@@ -412,7 +452,7 @@ impl Links {
             }
             self.touched.insert(*key);
         }
-        now.checked_add(LINGER).unwrap_or(now)
+        now.checked_add(LINGER)
     }
 
     fn close_all(&mut self, now: Instant, code: CloseCode) {
@@ -486,7 +526,7 @@ fn transport_config(max_datagram: u16) -> TransportConfig {
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .max_concurrent_uni_streams(VarInt::from_u32(MAX_CHANNELS))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(LINK_WINDOW))
+        .receive_window(VarInt::from_u32(NARROW))
         .send_window(SEND_WINDOW)
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         .keep_alive_interval(Some(KEEP_ALIVE))

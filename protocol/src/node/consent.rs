@@ -6,14 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::receiving::{Incoming, State};
+use super::sending::Outgoing;
 use super::{Node, Purpose};
 use crate::storage::{Examined, StorageError, Work};
-use crate::transfer::{Manifest, Receiver, TransferId};
+use crate::transfer::{Entry, Manifest, Receiver, TransferId};
 use crate::wire::{Answer, Control, SkipSet};
-use crate::{Acceptance, Conflict, Decision, Event, Refusal, Standing, Strangers, TransferFailure, Why};
+use crate::{
+    Acceptance, AnswerError, Conflict, Decision, Event, Refusal, Standing, Strangers, TransferFailure, Why,
+};
 
 /// How long an offer waits for the user's answer.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Strangers who have asked and wait for an answer, or got none; when there are as many, nobody new may ask.
+pub(super) const MAX_ASKED: usize = 1_000;
 
 impl Node {
     /// The whole manifest is here: the rules are asked, then the disk.
@@ -57,25 +62,30 @@ impl Node {
         transfer: TransferId,
         result: Result<Examined, StorageError>,
     ) {
-        let Some(incoming) = self.no_longer_busy(transfer) else { return };
+        let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(transfer) };
         let State::Examining { manifest, acceptance } = &mut incoming.state else { return };
         let (manifest, acceptance) = (Arc::clone(manifest), acceptance.take());
         let from = incoming.from;
         let standing = self.standing(from);
         let examined = match result {
             Ok(examined) => examined,
-            Err(StorageError::Full) => return self.refuse_offer(now, transfer, Refusal::NoSpace),
             Err(error) => {
-                self.refuse_offer(now, transfer, Refusal::NotWritable);
-                let why = TransferFailure::Disk(Some(error));
-                return self.event(Event::Failed { transfer, why, kept: 0 });
+                if acceptance.is_some() {
+                    let why = TransferFailure::Disk(Some(error));
+                    self.event(Event::Failed { transfer, why, kept: 0 });
+                } else {
+                    let examined = Examined { free: 0, existing: Vec::new(), alternatives: Vec::new() };
+                    let decision = Decision::Refused(Refusal::NotWritable);
+                    self.event(Event::Offered { transfer, from, standing, manifest, examined, decision });
+                }
+                return self.refuse_offer(now, transfer, Refusal::NotWritable);
             }
         };
         if let Some(acceptance) = acceptance {
             return self.prepare(now, transfer, &manifest, &examined, acceptance);
         }
         let taken = !examined.existing.is_empty() && self.rules.conflict == Conflict::Refuse;
-        let decision = if examined.free < manifest.bytes() {
+        let decision = if examined.free < needed(&manifest, &examined, self.rules.conflict) {
             Decision::Refused(Refusal::NoSpace)
         } else if self.rules.ask_always
             || (standing == Standing::Stranger && self.rules.strangers == Strangers::Ask)
@@ -99,9 +109,13 @@ impl Node {
         match decision {
             Decision::Refused(why) => self.refuse_offer(now, transfer, why),
             Decision::Ask => {
+                if standing == Standing::Stranger && self.asked.len() < MAX_ASKED {
+                    self.asked.insert(from);
+                }
                 let until = now.checked_add(PATIENCE).unwrap_or(now);
                 if let Some(incoming) = self.incoming.get_mut(&transfer) {
                     incoming.state = State::Asked { manifest, until };
+                    incoming.shown = true;
                 }
                 self.timers.set_earlier(Why::Offer, until);
             }
@@ -113,15 +127,21 @@ impl Node {
         }
     }
 
-    /// The user takes an offer. `false`: it does not wait for that.
-    pub(super) fn accept_offer(&mut self, transfer: TransferId, how: Acceptance) -> bool {
-        let Some(Incoming { state: State::Asked { manifest, .. }, .. }) = self.incoming.get(&transfer) else {
-            return false;
+    /// The user takes an offer.
+    pub(super) fn accept_offer(&mut self, transfer: TransferId, how: Acceptance) -> Result<(), AnswerError> {
+        let Some(Incoming { state: State::Asked { manifest, .. }, from, .. }) = self.incoming.get(&transfer)
+        else {
+            return Err(AnswerError::Unknown);
         };
-        let manifest = Arc::clone(manifest);
+        let (manifest, from) = (Arc::clone(manifest), *from);
+        if how.name.as_deref().is_some_and(|name| manifest.with_top(name).is_none()) {
+            return Err(AnswerError::BadName);
+        }
+        // Whoever was answered well may ask again.
+        self.asked.remove(&from);
         // What was free when the user was asked need not be free now.
         self.examine(transfer, manifest, how.into.clone(), Some(how));
-        true
+        Ok(())
     }
 
     /// An offer is accepted: what it would collide with is settled, then its directories are made.
@@ -133,6 +153,10 @@ impl Node {
         examined: &Examined,
         how: Acceptance,
     ) {
+        if examined.free < needed(manifest, examined, how.conflict) {
+            self.event(Event::Failed { transfer, why: TransferFailure::DiskFull, kept: 0 });
+            return self.refuse_offer(now, transfer, Refusal::NoSpace);
+        }
         let mut renamed = BTreeMap::new();
         if let (Some(name), Some(top)) = (&how.name, manifest.tops().next()) {
             renamed.insert(top.path.top().to_owned(), name.clone());
@@ -178,20 +202,38 @@ impl Node {
         asked
     }
 
-    /// Offers that nobody answered, or that do not go on arriving, are refused.
-    pub(super) fn expire_offers(&mut self, now: Instant) {
-        let over = |incoming: &Incoming| incoming.until().is_some_and(|until| until <= now);
+    /// Offers and transfers that do not go on are given up.
+    pub(super) fn run_out_of_patience(&mut self, now: Instant) {
+        let over = |until: Option<Instant>| until.is_some_and(|until| until <= now);
         let expired: Vec<_> =
-            self.incoming.iter().filter(|(_, incoming)| over(incoming)).map(|(id, _)| *id).collect();
+            self.incoming.iter().filter(|(_, it)| over(it.until())).map(|(id, _)| *id).collect();
         for transfer in expired {
-            if self.incoming.get(&transfer).is_some_and(Incoming::is_listing) {
-                self.refuse_offer(now, transfer, Refusal::BadManifest);
-                continue;
+            match self.incoming.get(&transfer).map(|incoming| &incoming.state) {
+                Some(State::Listing { .. }) => self.refuse_offer(now, transfer, Refusal::BadManifest),
+                Some(State::Asked { .. }) => {
+                    let why = TransferFailure::Refused(Refusal::Declined);
+                    self.event(Event::Failed { transfer, why, kept: 0 });
+                    self.refuse_offer(now, transfer, Refusal::Declined);
+                }
+                _ => self.stall_incoming(now, transfer),
             }
-            self.event(Event::Failed { transfer, why: TransferFailure::Refused(Refusal::Declined), kept: 0 });
-            self.refuse_offer(now, transfer, Refusal::Declined);
         }
-        let next = self.incoming.values().filter_map(Incoming::until).min();
-        self.timers.set(Why::Offer, next);
+        let stalled: Vec<_> =
+            self.outgoing.iter().filter(|(_, it)| over(it.until())).map(|(id, _)| *id).collect();
+        for transfer in stalled {
+            self.stall_outgoing(now, transfer);
+        }
+        let waiting = self.incoming.values().filter_map(Incoming::until);
+        self.timers.set(Why::Offer, waiting.chain(self.outgoing.values().filter_map(Outgoing::until)).min());
     }
+}
+
+/// Bytes that would be written: what is there and would be kept needs no room.
+fn needed(manifest: &Manifest, examined: &Examined, conflict: Conflict) -> u64 {
+    let existing = examined.existing.iter().filter_map(|index| manifest.entry(*index));
+    let kept = match conflict {
+        Conflict::Skip => existing.map(Entry::size).fold(0, u64::saturating_add),
+        Conflict::Refuse | Conflict::Overwrite | Conflict::Rename => 0,
+    };
+    manifest.bytes().saturating_sub(kept)
 }

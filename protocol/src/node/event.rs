@@ -242,6 +242,8 @@ pub enum TransferFailure {
     Disk(Option<StorageError>),
     /// The link was lost.
     LinkLost(LinkLoss),
+    /// The other side is there, but nothing went on for minutes.
+    TimedOut,
     /// The peer was not reached.
     Unreachable(Unreachable),
     /// The other side broke the protocol.

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Node;
+use super::consent::MAX_ASKED;
 use super::receiving::{Incoming, LISTING};
+use super::{Closing, Node};
 use crate::identity::PeerId;
 use crate::link::{ChannelRead, LinkKey};
 use crate::storage::MAX_ENTRIES;
@@ -16,8 +17,9 @@ use crate::wire::{
 };
 use crate::{Event, Refusal, Standing, Strangers, Why};
 
-/// Offers and transfers of others at once: all together, of all strangers, and of one stranger.
+/// Offers and transfers of others at once: all together, of one peer, of all strangers, and of one stranger.
 const MAX_INCOMING: usize = 64;
+const MAX_OF_ONE: usize = 16;
 const MAX_OF_STRANGERS: usize = 16;
 const MAX_OF_STRANGER: usize = 2;
 /// Entries of a stranger's offer.
@@ -52,6 +54,14 @@ impl From<Malformed> for Stop {
 }
 
 impl Inflow {
+    /// Whose it is, once that is known.
+    pub(super) fn transfer(&self) -> Option<TransferId> {
+        match self {
+            Self::Opening(_) => None,
+            Self::Manifest(transfer, _) | Self::Chunks(transfer, ..) => Some(*transfer),
+        }
+    }
+
     /// Bytes up to the next place where reading may have to stop.
     fn wanted(&self) -> usize {
         match self {
@@ -204,6 +214,13 @@ impl Node {
         if self.rules.into.is_none() || unexpected || blocked {
             return Err(Refusal::Declined);
         }
+        if self.closing != Closing::No {
+            return Err(Refusal::Busy);
+        }
+        let asks = stranger && self.rules.strangers == Strangers::Ask;
+        if asks && (self.asked.contains(&from) || self.asked.len() >= MAX_ASKED) {
+            return Err(Refusal::Declined);
+        }
         if stranger && self.rules.strangers == Strangers::Refuse {
             if self.told.len() < MAX_TOLD && self.told.insert(from) {
                 let name = head.name.chars().filter(|char| !char.is_control()).collect();
@@ -211,10 +228,12 @@ impl Node {
             }
             return Err(Refusal::Stranger);
         }
-        let of_strangers = self.incoming.values().filter(|incoming| incoming.is_strangers());
-        let theirs = of_strangers.clone().filter(|incoming| incoming.from == from).count();
+        let strangers = self.incoming.values().filter(|incoming| incoming.is_strangers()).count();
+        let theirs = self.incoming.values().filter(|incoming| incoming.from == from).count();
+        let most = if stranger { MAX_OF_STRANGER } else { MAX_OF_ONE };
         let crowded = self.incoming.len() >= MAX_INCOMING
-            || (stranger && (theirs >= MAX_OF_STRANGER || of_strangers.count() >= MAX_OF_STRANGERS));
+            || theirs >= most
+            || (stranger && strangers >= MAX_OF_STRANGERS);
         let too_many = head.entries > if stranger { MAX_ENTRIES_OF_STRANGER } else { MAX_ENTRIES };
         if crowded || too_many { Err(Refusal::Busy) } else { Ok(()) }
     }

@@ -32,9 +32,7 @@ pub use event::{
 };
 pub use surroundings::{Announcement, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
-pub use types::{
-    Acceptance, Contact, ContactError, NoSuchTransfer, OfferError, PeerView, Progress, SendError,
-};
+pub use types::{Acceptance, AnswerError, Contact, ContactError, OfferError, PeerView, Progress, SendError};
 
 use self::inflow::Inflow;
 use self::receiving::Incoming;
@@ -50,6 +48,8 @@ use crate::reach::{Dialler, Nearby};
 use crate::storage::{Done, StorageId, StorageRequest, Work};
 use crate::transfer::TransferId;
 
+/// How long closing waits for transfers to be wound up, before it lets go of the links all the same.
+const WINDING: Duration = Duration::from_secs(3);
 /// Events that the user has not fetched; at this bound links are not read.
 const MAX_EVENTS: usize = 1024;
 
@@ -79,6 +79,10 @@ pub struct Node {
     starved: BTreeSet<LinkKey>,
     /// Strangers of whose refused offers the user was told.
     told: BTreeSet<PeerId>,
+    /// Strangers whose offer the user was asked about and did not take.
+    asked: BTreeSet<PeerId>,
+    /// Whether a change of who is near waits to be fetched.
+    nearby_changed: bool,
     /// Streams that are to be closed: no kind of link runs over them yet.
     unwanted_streams: BTreeSet<LinkId>,
     events: VecDeque<Event>,
@@ -133,6 +137,8 @@ impl Node {
             writing: 0,
             starved: BTreeSet::new(),
             told: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            nearby_changed: false,
             unwanted_streams: BTreeSet::new(),
             events: VecDeque::new(),
             closing: Closing::No,
@@ -174,8 +180,10 @@ impl Node {
             match why {
                 Why::Link(number) => self.links.handle_timeout(now, number),
                 Why::Announce => self.nearby.tick(self.unix_time(now)),
-                Why::Offer => self.expire_offers(now),
-                Why::Dial | Why::Close => {}
+                Why::Offer => self.run_out_of_patience(now),
+                Why::Room => self.feed_starved(),
+                Why::Close => self.part(now),
+                Why::Dial => {}
             }
         }
         self.turn(now);
@@ -217,7 +225,7 @@ impl Node {
                     if let Some(peer) = peer {
                         self.dialler.forget(peer, &addresses);
                     }
-                    self.event(Event::NearbyChanged);
+                    self.nearby_changed = true;
                 }
             }
             Surroundings::Clock(unix_time) => {
@@ -244,8 +252,13 @@ impl Node {
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
         if self.events.is_empty() {
-            // Links that were not read for want of room are read at the next turn.
-            std::mem::take(&mut self.starved).into_iter().for_each(|link| self.links.touch(link));
+            if event.is_none() && std::mem::take(&mut self.nearby_changed) {
+                return Some(Event::NearbyChanged);
+            }
+            if !self.starved.is_empty() {
+                // Links that were not read for want of room are read at once.
+                self.timers.set_earlier(Why::Room, self.clock.0);
+            }
         }
         event
     }
@@ -255,6 +268,7 @@ impl Node {
     pub fn close(&mut self, now: Instant) {
         if self.closing == Closing::No {
             self.closing = Closing::Winding;
+            self.timers.set(Why::Close, now.checked_add(WINDING));
             self.cancel_all(now);
         }
         self.turn(now);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::inflow::Stop;
+use super::inflow::{Inflow, Stop};
 use super::sending::link_failure;
 use super::{Node, Purpose};
 use crate::identity::PeerId;
@@ -14,10 +14,12 @@ use crate::storage::{StorageError, Work, WriteChunk};
 use crate::transfer::hash::Root;
 use crate::transfer::{Entry, Manifest, Receiver, RelativePath, TransferId, WriteFailure};
 use crate::wire::{Answer, CancelReason, Chunk, Control, OfferHead, SkipSet};
-use crate::{Acceptance, Event, LinkLoss, Progress, Refusal, Road, Standing, TransferFailure};
+use crate::{Acceptance, Event, LinkLoss, Progress, Refusal, Road, Standing, TransferFailure, Why};
 
 /// How long a manifest may take to arrive.
 pub(super) const LISTING: Duration = Duration::from_secs(300);
+/// How long an accepted transfer may stand still, though its link lives. No patience is shorter than these two.
+pub(super) const STALL: Duration = Duration::from_secs(300);
 /// Bytes that a manifest may take, and a stranger's.
 const MANIFEST: usize = 256 * 1024 * 1024;
 const MANIFEST_OF_STRANGER: usize = 4 * 1024 * 1024;
@@ -33,6 +35,10 @@ pub(super) struct Incoming {
     /// Whether it takes one of the places that strangers have.
     stranger: bool,
     pub(super) state: State,
+    /// Whether the user was told of it.
+    pub(super) shown: bool,
+    /// When something of it last arrived.
+    moved: Instant,
     /// Storage work under way for it.
     pub(super) busy: usize,
     /// It is over once that work is done: why, and how many files were in place.
@@ -91,7 +97,7 @@ impl Incoming {
         let stranger = standing == Standing::Stranger;
         let until = now.checked_add(LISTING).unwrap_or(now);
         let state = State::Listing { head, entries: Vec::new(), allowed: true, bytes: 0, until };
-        Self { from, link, stranger, state, busy: 0, ending: None }
+        Self { from, link, stranger, state, shown: false, moved: now, busy: 0, ending: None }
     }
 
     /// Adds a part of the manifest that took `bytes`; `None` holds a name that is not allowed. `false`: it is more
@@ -114,6 +120,11 @@ impl Incoming {
         matches!(self.state, State::Listing { .. })
     }
 
+    /// Something of it arrived, or was written.
+    fn moves(&mut self, now: Instant) {
+        self.moved = now;
+    }
+
     pub(super) fn is_asked(&self) -> bool {
         matches!(self.state, State::Asked { .. })
     }
@@ -126,6 +137,8 @@ impl Incoming {
     pub(super) fn until(&self) -> Option<Instant> {
         match &self.state {
             State::Asked { until, .. } | State::Listing { until, .. } => Some(*until),
+            // While this disk works, nothing can be expected of the sender.
+            State::Receiving { .. } if self.busy == 0 => self.moved.checked_add(STALL),
             _ => None,
         }
     }
@@ -167,6 +180,10 @@ impl Node {
         let (_, bytes) = receiver.progress();
         let batch = Batch::default();
         incoming.state = State::Receiving { receiver, made, batch, theirs: None, since: now };
+        incoming.shown = true;
+        incoming.moves(now);
+        self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
+        self.links.widen(link);
         self.say(now, link, &Control::Answer { transfer, answer: Answer::Accept(skip) });
         self.event(Event::Started { transfer, bytes });
     }
@@ -221,6 +238,9 @@ impl Node {
         let bytes = chunks.iter().map(|head| u64::from(head.length)).fold(0, u64::saturating_add);
         self.writing = self.writing.saturating_sub(bytes);
         let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(transfer) };
+        incoming.moves(now);
+        self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
         let State::Receiving { receiver, .. } = &mut incoming.state else { return };
         for (head, result) in chunks.iter().zip(results) {
             if let Err(failure) = receiver.handle_written(head, result) {
@@ -239,7 +259,14 @@ impl Node {
         transfer: TransferId,
         results: Vec<Result<(), StorageError>>,
     ) {
-        let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(transfer) };
+        let whole = results.iter().filter(|result| result.is_ok()).count();
+        let Some(incoming) = self.no_longer_busy(transfer) else {
+            if let Some(Incoming { ending: Some((_, kept)), .. }) = self.incoming.get_mut(&transfer) {
+                *kept = kept.saturating_add(u32::try_from(whole).unwrap_or(u32::MAX));
+            }
+            return self.run_ending(transfer);
+        };
+        incoming.moves(now);
         let State::Receiving { receiver, .. } = &mut incoming.state else { return };
         if let Err(failure) = receiver.handle_finished(results) {
             self.fail_incoming(now, transfer, failure);
@@ -294,7 +321,7 @@ impl Node {
         let Some(incoming) = self.incoming.remove(&transfer) else { return };
         let State::Receiving { receiver, since, .. } = incoming.state else { return };
         self.say(now, incoming.link, &Control::Received { transfer, root });
-        let road = self.links.road(incoming.link).unwrap_or(Road::Direct);
+        let road = self.road(incoming.link).unwrap_or(Road::Direct);
         let (bytes, _) = receiver.progress();
         let took = now.saturating_duration_since(since);
         self.event(Event::Finished { transfer, bytes, took, road, root, paths: receiver.tops() });
@@ -336,13 +363,34 @@ impl Node {
             partials,
             directories,
         });
+        let shown = incoming.shown || discard.is_some();
         incoming.state = State::Ending { discard };
-        incoming.ending = Some((why, placed));
+        incoming.ending = shown.then_some((why, placed));
+        self.drop_inflows(transfer);
         self.run_ending(transfer);
     }
 
+    /// The sender has stood still for too long.
+    pub(super) fn stall_incoming(&mut self, now: Instant, transfer: TransferId) {
+        if let Some(link) = self.incoming.get(&transfer).map(|incoming| incoming.link) {
+            self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Stalled });
+        }
+        self.end_incoming(transfer, TransferFailure::TimedOut);
+    }
+
+    /// Wants nothing more of a transfer's channels, nor keeps what they have begun.
+    fn drop_inflows(&mut self, transfer: TransferId) {
+        let over = |inflow: &Inflow| inflow.transfer() == Some(transfer);
+        let ended: Vec<_> =
+            self.inflows.iter().filter(|(_, inflow)| over(inflow)).map(|(place, _)| *place).collect();
+        for place in ended {
+            self.inflows.remove(&place);
+            self.links.stop(place.0, place.1);
+        }
+    }
+
     /// Goes on with an ending, once nothing is under way any more.
-    fn run_ending(&mut self, transfer: TransferId) {
+    pub(super) fn run_ending(&mut self, transfer: TransferId) {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
         let State::Ending { discard } = &mut incoming.state else { return };
         if incoming.busy > 0 {
@@ -381,13 +429,7 @@ impl Node {
     }
 
     /// The other side gives a transfer up.
-    pub(super) fn cancelled_by_peer(
-        &mut self,
-        now: Instant,
-        link: LinkKey,
-        transfer: TransferId,
-        reason: CancelReason,
-    ) {
+    pub(super) fn cancelled_by_peer(&mut self, link: LinkKey, transfer: TransferId, reason: CancelReason) {
         let why = match reason {
             CancelReason::Cancelled => TransferFailure::CancelledByPeer,
             CancelReason::SourceChanged => TransferFailure::SourceChanged(None),
@@ -396,6 +438,7 @@ impl Node {
             CancelReason::DiskFailed => TransferFailure::Disk(None),
             CancelReason::WouldOverwrite => TransferFailure::WouldOverwrite,
             CancelReason::Violation => TransferFailure::Violation,
+            CancelReason::Stalled => TransferFailure::TimedOut,
         };
         if self.outgoing_cancelled(link, transfer, why.clone()) {
             return;
@@ -403,10 +446,9 @@ impl Node {
         if self.incoming.get(&transfer).is_some_and(|incoming| incoming.link == link) {
             self.end_incoming(transfer, why);
         }
-        let _ = now;
     }
 
-    pub(super) fn lose_incoming(&mut self, _now: Instant, link: LinkKey, why: LinkLoss, cancelled: bool) {
+    pub(super) fn lose_incoming(&mut self, link: LinkKey, why: LinkLoss, cancelled: bool) {
         let on_link = |incoming: &Incoming| incoming.link == link;
         let lost: Vec<_> =
             self.incoming.iter().filter(|(_, incoming)| on_link(incoming)).map(|(id, _)| *id).collect();

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::receiving::STALL;
 use super::{Node, Purpose};
 use crate::identity::PeerId;
 use crate::link::{ChannelId, LinkKey};
@@ -15,10 +16,12 @@ use crate::transfer::{Manifest, ReadFailure, Sender, TransferId};
 use crate::wire::{
     CancelReason, Control, SkipSet, encode_chunk, encode_offer, encode_open_chunks, encode_part,
 };
-use crate::{Event, LinkLoss, Progress, Refusal, Road, TransferFailure, Unreachable};
+use crate::{Event, LinkLoss, Progress, Refusal, Road, TransferFailure, Unreachable, Why};
 
 /// Channels that one transfer's chunks are spread over, so that a long fat path is not bound by one's window.
 const CHANNELS: usize = 4;
+/// How long an offer waits for its answer: longer than the other side waits for its user.
+const ANSWER: Duration = Duration::from_secs(900);
 /// Bytes that are worth another channel.
 const CHANNEL_WORTH: u64 = 4 * 1024 * 1024;
 
@@ -29,6 +32,8 @@ pub(super) struct Outgoing {
     state: State,
     /// The outermost paths, as scanned.
     paths: Vec<PathBuf>,
+    /// When it last went on.
+    moved: Instant,
 }
 
 #[derive(Debug)]
@@ -67,8 +72,18 @@ struct Offer {
 }
 
 impl Outgoing {
-    pub(super) fn new(to: PeerId, paths: Vec<PathBuf>) -> Self {
-        Self { to, state: State::Scanning, paths }
+    pub(super) fn new(now: Instant, to: PeerId, paths: Vec<PathBuf>) -> Self {
+        Self { to, state: State::Scanning, paths, moved: now }
+    }
+
+    /// When it is given up, unless it goes on.
+    pub(super) fn until(&self) -> Option<Instant> {
+        match &self.state {
+            // A search for the peer has its own end, and reading this disk its own errors.
+            State::Scanning | State::Waiting(_) => None,
+            State::Offered { .. } => self.moved.checked_add(ANSWER),
+            State::Sending { .. } | State::Completing { .. } => self.moved.checked_add(STALL),
+        }
     }
 
     fn link(&self) -> Option<LinkKey> {
@@ -111,17 +126,19 @@ impl Node {
         outgoing.state = State::Waiting(Offer { manifest: Arc::clone(&manifest), sources });
         self.event(Event::Offering { transfer, manifest, left_out: scanned.left_out });
         match self.links.to(to) {
-            Some(link) => self.start_waiting_offers(to, link),
+            Some(link) => self.start_waiting_offers(now, to, link),
             None => self.seek(now, to),
         }
     }
 
     /// A link to a peer is up: what waited for it begins.
-    pub(super) fn start_waiting_offers(&mut self, peer: PeerId, link: LinkKey) {
+    pub(super) fn start_waiting_offers(&mut self, now: Instant, peer: PeerId, link: LinkKey) {
+        self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
         for outgoing in self.outgoing.values_mut().filter(|outgoing| outgoing.to == peer) {
             if let State::Waiting(offer) = &outgoing.state {
                 let offer = offer.clone();
                 outgoing.state = State::Offered { link, offer, channel: None, sent: 0, whole: false };
+                outgoing.moved = now;
             }
         }
     }
@@ -150,6 +167,8 @@ impl Node {
                 let sender = Sender::new(transfer, manifest, sources, skip);
                 let (_, bytes) = sender.progress();
                 outgoing.state = State::Sending { link, sender, channels: Vec::new(), since: now };
+                outgoing.moved = now;
+                self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
                 self.event(Event::Started { transfer, bytes });
             }
             _ => self.links.fail(now, link),
@@ -179,7 +198,7 @@ impl Node {
             return self.end_outgoing(transfer, TransferFailure::Mismatch);
         }
         let paths = outgoing.paths.clone();
-        let road = self.links.road(link).unwrap_or(Road::Direct);
+        let road = self.road(link).unwrap_or(Road::Direct);
         let took = now.saturating_duration_since(since);
         self.outgoing.remove(&transfer);
         self.event(Event::Finished { transfer, bytes, took, road, root, paths });
@@ -255,13 +274,14 @@ impl Node {
                         }
                         let Some((head, data)) = sender.take_chunk() else { break };
                         blocked = 0;
+                        outgoing.moved = now;
                         self.links.write(*link, *channel, [Bytes::from(encode_chunk(&head)), data]);
                     }
                     while let Some(batch) = sender.next_read() {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
                     let flushed = channels.iter().all(|channel| self.links.is_writable(*link, *channel));
-                    if let Some(root) = sender.root().filter(|_| flushed) {
+                    if let Some(root) = flushed.then(|| sender.root()).flatten() {
                         for channel in channels.iter() {
                             self.links.finish(*link, *channel);
                         }
@@ -273,6 +293,7 @@ impl Node {
         for (transfer, link, root, bytes, since) in complete {
             if let Some(outgoing) = self.outgoing.get_mut(&transfer) {
                 outgoing.state = State::Completing { link, root, bytes, since };
+                outgoing.moved = now;
             }
             self.say(now, link, &Control::Complete { transfer, root });
         }
@@ -293,6 +314,14 @@ impl Node {
             _ => {}
         }
         self.event(Event::Failed { transfer, why, kept: 0 });
+    }
+
+    /// The receiver has stood still for too long.
+    pub(super) fn stall_outgoing(&mut self, now: Instant, transfer: TransferId) {
+        if let Some(link) = self.outgoing.get(&transfer).and_then(Outgoing::link) {
+            self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Stalled });
+        }
+        self.end_outgoing(transfer, TransferFailure::TimedOut);
     }
 
     /// The user here stops a transfer of ours.

@@ -68,8 +68,10 @@ pub enum Why {
     Dial,
     /// What is announced on the local network is to change.
     Announce,
-    /// An offer that nobody answered expires.
+    /// An offer or a transfer that does not go on is given up.
     Offer,
+    /// Events were fetched: what was not read for want of room is.
+    Room,
     /// Closing has waited long enough.
     Close,
 }

@@ -6,11 +6,13 @@ use std::time::Instant;
 use super::{Closing, MAX_EVENTS, Node, Purpose, State};
 use crate::chat::ChatAction;
 use crate::identity::PeerId;
-use crate::link::{LinkEvent, LinkKey};
+use crate::link::{LinkEvent, LinkKey, road};
 use crate::storage::{Done, StorageId, Table, Work};
 use crate::wire::{Answer, Control};
-use crate::{Event, LinkLoss, Sighting, Standing, Unreachable, Why};
+use crate::{Event, LinkLoss, Road, Sighting, Standing, Unreachable, Why};
 
+/// Strangers who may have links at once.
+const MAX_STRANGERS: usize = 128;
 /// Rounds in one turn. Each does all there is to do, so a few settle everything; what a hostile peer could keep
 /// going beyond that waits for the next input.
 const ROUNDS: usize = 32;
@@ -47,10 +49,15 @@ impl Node {
     fn run_closing(&mut self, now: Instant) {
         let idle = self.storage.is_empty() && self.incoming.is_empty() && self.outgoing.is_empty();
         if self.closing == Closing::Winding && idle {
-            self.closing = Closing::Parting;
-            let patience = self.links.close(now);
-            self.timers.set(Why::Close, Some(patience));
+            self.part(now);
         }
+    }
+
+    /// Says goodbye over every link; said again, it lets go of those that have not answered.
+    pub(super) fn part(&mut self, now: Instant) {
+        self.closing = Closing::Parting;
+        let patience = self.links.close(now);
+        self.timers.set(Why::Close, patience);
     }
 
     fn link_event(&mut self, now: Instant, event: LinkEvent) {
@@ -59,10 +66,14 @@ impl Node {
             LinkEvent::Down { link, peer, why, cancelled } => {
                 self.inflows.retain(|(owner, _), _| *owner != link);
                 self.starved.remove(&link);
-                self.lose_transfers(now, link, why, cancelled);
+                self.lose_transfers(link, why, cancelled);
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
                     self.event(Event::Disconnected { peer, why });
+                    // What has no receipt is brought there again, or said to wait.
+                    if self.closing == Closing::No && self.chat.awaits(peer) {
+                        self.seek(now, peer);
+                    }
                 } else {
                     // What was under way may have been lost with this link; the other one carries it again.
                     self.chat.linked(peer);
@@ -78,20 +89,36 @@ impl Node {
         for other in self.dialler.reached(peer, link) {
             self.links.abandon(now, other);
         }
-        if self.contacts.is_blocked(peer) {
+        let stranger = self.message_standing(peer) == Standing::Stranger;
+        if self.contacts.is_blocked(peer) || (stranger && self.is_full_of_strangers()) {
             self.links.abandon(now, link);
             return;
         }
+        self.links.keep_newest(now, peer);
         self.say(now, link, &Control::Hello { agent: self.agent.clone() });
-        if self.links.to(peer) == Some(link)
-            && let Some(address) = self.links.address(link)
-        {
-            self.dialler.learn(now, peer, address);
-            let road = crate::link::road(address);
-            self.event(Event::Connected { peer, address, road });
+        if let Some(address) = self.links.address(link) {
+            if !stranger {
+                self.dialler.learn(now, peer, address);
+            }
+            if self.links.count(peer) == 1 {
+                let road = self.road(link).unwrap_or(Road::Direct);
+                self.event(Event::Connected { peer, address, road });
+            }
         }
         self.chat.linked(peer);
-        self.start_waiting_offers(peer, link);
+        self.start_waiting_offers(now, peer, link);
+    }
+
+    /// The road a link takes: whoever was seen near is, whatever kind of address they have.
+    pub(super) fn road(&self, link: LinkKey) -> Option<Road> {
+        let address = self.links.address(link)?;
+        Some(if self.nearby.is_near(address) { Road::Lan } else { road(address) })
+    }
+
+    /// Whether strangers have as many links as they may: the rest is for those who are known.
+    fn is_full_of_strangers(&self) -> bool {
+        let strangers = self.links.peers().filter(|peer| self.message_standing(*peer) == Standing::Stranger);
+        self.links.len() > MAX_STRANGERS && strangers.count() > MAX_STRANGERS
     }
 
     /// Reads everything that there is room for.
@@ -108,6 +135,9 @@ impl Node {
                 Ok(Some(Err(_))) | Err(_) => return self.links.fail(now, link),
             }
             self.run_chat(now);
+            if self.links.peer(link).is_none() {
+                return;
+            }
             if self.is_crowded() {
                 self.starved.insert(link);
                 return;
@@ -141,7 +171,7 @@ impl Node {
             }
             Control::Complete { transfer, root } => self.sender_complete(now, link, transfer, root),
             Control::Received { transfer, root } => self.receiver_has_it(now, link, transfer, root),
-            Control::Cancel { transfer, reason } => self.cancelled_by_peer(now, link, transfer, reason),
+            Control::Cancel { transfer, reason } => self.cancelled_by_peer(link, transfer, reason),
         }
     }
 
@@ -217,7 +247,7 @@ impl Node {
                 self.dialler.want(now, peer);
             }
         }
-        self.event(Event::NearbyChanged);
+        self.nearby_changed = true;
     }
 
     /// What a peer is to this node, for offers.
@@ -295,8 +325,9 @@ impl Node {
         }
     }
 
-    fn lose_transfers(&mut self, now: Instant, link: LinkKey, why: LinkLoss, cancelled: bool) {
+    fn lose_transfers(&mut self, link: LinkKey, why: LinkLoss, cancelled: bool) {
         self.lose_outgoing(link, why, cancelled);
-        self.lose_incoming(now, link, why, cancelled);
+        self.lose_incoming(link, why, cancelled);
+        self.feed_starved();
     }
 }

@@ -29,6 +29,8 @@ pub enum SendError {
     OutboxFull,
     /// To oneself.
     Oneself,
+    /// To a contact that is blocked.
+    Blocked,
     /// The records are not loaded, or cannot be written.
     NotReady,
 }
@@ -40,15 +42,19 @@ pub enum OfferError {
     Nothing,
     /// To oneself.
     Oneself,
+    /// To a contact that is blocked.
+    Blocked,
     /// Too many transfers at once.
     TooMany,
 }
 
 /// Why an answer or a cancellation does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoSuchTransfer {
+pub enum AnswerError {
     /// No transfer of that name waits for this.
     Unknown,
+    /// The offer cannot go by that name: it is not allowed, or there are several outermost entries.
+    BadName,
 }
 
 /// Where a transfer stands.

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::sending::Outgoing;
 use super::{
-    Acceptance, Closing, Contact, ContactError, NoSuchTransfer, Node, OfferError, PeerView, Progress,
-    Purpose, Refusal, Rules, SendError, State,
+    Acceptance, AnswerError, Closing, Contact, ContactError, Node, OfferError, PeerView, Progress, Purpose,
+    Refusal, Rules, SendError, State,
 };
 use crate::chat::MessageId;
 use crate::identity::PeerId;
@@ -27,7 +27,7 @@ impl Node {
 
     /// User in: reach a peer, without anything to send yet.
     pub fn connect(&mut self, now: Instant, peer: PeerId) {
-        if self.links.to(peer).is_none() && peer != self.peer_id() {
+        if self.links.to(peer).is_none() && peer != self.peer_id() && !self.contacts.is_blocked(peer) {
             self.seek(now, peer);
         }
         self.turn(now);
@@ -37,6 +37,9 @@ impl Node {
     pub fn send_message(&mut self, now: Instant, to: PeerId, text: &str) -> Result<MessageId, SendError> {
         if self.state != State::Ready {
             return Err(SendError::NotReady);
+        }
+        if self.contacts.is_blocked(to) {
+            return Err(SendError::Blocked);
         }
         let id = MessageId(self.ids.bytes());
         let linked = self.links.to(to).is_some();
@@ -57,11 +60,14 @@ impl Node {
         if to == self.peer_id() {
             return Err(OfferError::Oneself);
         }
+        if self.contacts.is_blocked(to) {
+            return Err(OfferError::Blocked);
+        }
         if self.outgoing.len() >= MAX_OUTGOING || self.closing != Closing::No {
             return Err(OfferError::TooMany);
         }
         let transfer = TransferId(self.ids.bytes());
-        self.outgoing.insert(transfer, Outgoing::new(to, paths.clone()));
+        self.outgoing.insert(transfer, Outgoing::new(now, to, paths.clone()));
         self.storage.ask(Work::Scan { paths }, Purpose::Scan(transfer));
         // The peer is looked for while the disk is.
         if self.links.to(to).is_none() {
@@ -72,29 +78,32 @@ impl Node {
     }
 
     /// User in: take an offer that was put to the user.
-    pub fn accept(
-        &mut self,
-        now: Instant,
-        transfer: TransferId,
-        how: Acceptance,
-    ) -> Result<(), NoSuchTransfer> {
+    pub fn accept(&mut self, now: Instant, transfer: TransferId, how: Acceptance) -> Result<(), AnswerError> {
         let taken = self.accept_offer(transfer, how);
         self.turn(now);
-        if taken { Ok(()) } else { Err(NoSuchTransfer::Unknown) }
+        taken
     }
 
     /// User in: refuse an offer that was put to the user.
-    pub fn refuse(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> Result<(), NoSuchTransfer> {
+    pub fn refuse(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> Result<(), AnswerError> {
         let refused = self.decline_offer(now, transfer, why);
         self.turn(now);
-        if refused { Ok(()) } else { Err(NoSuchTransfer::Unknown) }
+        if refused { Ok(()) } else { Err(AnswerError::Unknown) }
     }
 
     /// User in: stop a transfer.
-    pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), NoSuchTransfer> {
+    pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), AnswerError> {
         let cancelled = self.cancel_outgoing(now, transfer) || self.cancel_incoming(now, transfer);
         self.turn(now);
-        if cancelled { Ok(()) } else { Err(NoSuchTransfer::Unknown) }
+        if cancelled { Ok(()) } else { Err(AnswerError::Unknown) }
+    }
+
+    fn cancel_offers_to(&mut self, now: Instant, peer: PeerId) {
+        let theirs = self.outgoing.iter().filter(|(_, outgoing)| outgoing.to == peer);
+        let transfers: Vec<_> = theirs.map(|(transfer, _)| *transfer).collect();
+        for transfer in transfers {
+            self.cancel_outgoing(now, transfer);
+        }
     }
 
     pub(super) fn cancel_all(&mut self, now: Instant) {
@@ -134,6 +143,7 @@ impl Node {
         self.writable()?;
         let change = self.contacts.block(peer, blocked)?;
         if blocked {
+            self.cancel_offers_to(now, peer);
             self.links.close_peer(now, peer);
         }
         self.keep_contact(now, change);
@@ -199,10 +209,10 @@ impl Node {
     /// Where a transfer stands, while it is under way.
     pub fn progress(&self, transfer: TransferId) -> Option<Progress> {
         if let Some(outgoing) = self.outgoing.get(&transfer) {
-            return Some(outgoing.progress(|link| self.links.road(link)));
+            return Some(outgoing.progress(|link| self.road(link)));
         }
         let incoming = self.incoming.get(&transfer)?;
-        let road = self.links.to(incoming.from).and_then(|link| self.links.road(link));
+        let road = self.links.to(incoming.from).and_then(|link| self.road(link));
         Some(incoming.progress(road))
     }
 

@@ -17,7 +17,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Addresses remembered for one peer.
 const MAX_ADDRESSES: usize = 16;
-/// Peers with remembered addresses.
+/// Peers with remembered addresses; more are not remembered unless they are searched for.
 const MAX_KNOWN: usize = 4096;
 
 /// Whom to reach, and where.
@@ -55,8 +55,11 @@ impl Dialler {
 
     /// A peer is said to be at an address; the newest word is tried first.
     pub(crate) fn learn(&mut self, now: Instant, peer: PeerId, address: SocketAddr) {
-        if self.known.len() >= MAX_KNOWN && !self.known.contains_key(&peer) {
-            self.known.pop_first();
+        if self.known.len() >= MAX_KNOWN
+            && !self.known.contains_key(&peer)
+            && !self.wanted.contains_key(&peer)
+        {
+            return;
         }
         let known = self.known.entry(peer).or_default();
         known.retain(|other| *other != address);

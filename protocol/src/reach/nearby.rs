@@ -33,6 +33,7 @@ pub(crate) struct Nearby {
     epoch: u64,
     announcement: Option<Announcement>,
     seen: BTreeMap<String, Seen>,
+    sightings: u64,
 }
 
 /// An instance that was seen.
@@ -45,6 +46,8 @@ struct Seen {
     macs: Vec<[u8; MAC]>,
     /// When it was last seen, in epochs.
     epoch: u64,
+    /// When it was last seen, among all.
+    order: u64,
 }
 
 impl Nearby {
@@ -59,6 +62,7 @@ impl Nearby {
             epoch: 0,
             announcement: None,
             seen: BTreeMap::new(),
+            sightings: 0,
         }
     }
 
@@ -69,6 +73,10 @@ impl Nearby {
             return;
         }
         self.own = addresses;
+        if self.own.is_empty() {
+            self.announcement = None;
+            return;
+        }
         self.instance = hex(&self.random.bytes::<8>());
         self.host = format!("h{}", hex(&self.random.bytes::<8>()));
         self.salt = self.random.bytes();
@@ -109,8 +117,7 @@ impl Nearby {
         sighting: &Sighting,
         known: impl Iterator<Item = PeerId>,
     ) -> Option<(PeerId, Vec<SocketAddr>)> {
-        let full = self.seen.len() >= MAX_SEEN && !self.seen.contains_key(&sighting.instance);
-        if sighting.instance == self.instance || full {
+        if sighting.instance == self.instance {
             return None;
         }
         let value = |key: &str| sighting.text.iter().find(|(name, _)| name == key).map(|(_, value)| value);
@@ -119,9 +126,16 @@ impl Nearby {
         let mut addresses = sighting.addresses.clone();
         addresses.truncate(MAX_ADDRESSES);
         let epoch = unix_time / EPOCH;
-        let mut seen = Seen { peer: None, addresses, salt, macs, epoch };
+        self.sightings = self.sightings.saturating_add(1);
+        let mut seen = Seen { peer: None, addresses, salt, macs, epoch, order: self.sightings };
         let found = known.into_iter().find_map(|peer| Some((peer, seen.of(&peer)?)));
         seen.peer = found.as_ref().map(|(peer, _)| *peer);
+        if self.seen.len() >= MAX_SEEN && !self.seen.contains_key(&sighting.instance) {
+            // Whoever fills the network with instances pushes out their own, not those who are recognised.
+            let unknown = self.seen.iter().filter(|(_, seen)| seen.peer.is_none());
+            let oldest = unknown.min_by_key(|(_, seen)| seen.order).map(|(instance, _)| instance.clone());
+            self.seen.remove(&oldest?);
+        }
         self.seen.insert(sighting.instance.clone(), seen);
         found
     }
@@ -136,6 +150,11 @@ impl Nearby {
             }
         }
         found
+    }
+
+    /// Whether someone was seen at an address on the local network.
+    pub(crate) fn is_near(&self, address: SocketAddr) -> bool {
+        self.seen.values().any(|seen| seen.addresses.contains(&address))
     }
 
     /// An instance is gone. Gives who it was, where that was known, and where it had been.

@@ -47,6 +47,7 @@ pub(crate) enum CancelReason {
     DiskFailed,
     WouldOverwrite,
     Violation,
+    Stalled,
 }
 
 /// Entries of a manifest that need not travel.
@@ -202,6 +203,7 @@ fn reason_out(reason: CancelReason) -> schema::CancelReason {
         CancelReason::DiskFailed => schema::CancelReason::DiskFailed,
         CancelReason::WouldOverwrite => schema::CancelReason::WouldOverwrite,
         CancelReason::Violation => schema::CancelReason::Violation,
+        CancelReason::Stalled => schema::CancelReason::Stalled,
     }
 }
 
@@ -214,5 +216,6 @@ fn reason_in(reason: schema::CancelReason) -> CancelReason {
         schema::CancelReason::DiskFailed => CancelReason::DiskFailed,
         schema::CancelReason::WouldOverwrite => CancelReason::WouldOverwrite,
         schema::CancelReason::Violation => CancelReason::Violation,
+        schema::CancelReason::Stalled => CancelReason::Stalled,
     }
 }

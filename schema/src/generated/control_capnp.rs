@@ -2851,6 +2851,7 @@ pub enum CancelReason {
     DiskFailed = 4,
     Violation = 5,
     WouldOverwrite = 6,
+    Stalled = 7,
 }
 
 impl ::capnp::introspect::Introspect for CancelReason {
@@ -2870,6 +2871,7 @@ impl ::core::convert::TryFrom<u16> for CancelReason {
             4 => ::core::result::Result::Ok(Self::DiskFailed),
             5 => ::core::result::Result::Ok(Self::Violation),
             6 => ::core::result::Result::Ok(Self::WouldOverwrite),
+            7 => ::core::result::Result::Ok(Self::Stalled),
             n => ::core::result::Result::Err(::capnp::NotInSchema(n)),
         }
     }
@@ -2882,7 +2884,7 @@ impl ::capnp::traits::HasTypeId for CancelReason {
     const TYPE_ID: u64 = 0x8c32_4d4c_21c0_da07u64;
 }
 mod cancel_reason {
-pub(crate) static ENCODED_NODE: [::capnp::Word; 53] = [
+pub(crate) static ENCODED_NODE: [::capnp::Word; 57] = [
     ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
     ::capnp::word(7, 218, 192, 33, 76, 77, 50, 140),
     ::capnp::word(14, 0, 0, 0, 2, 0, 0, 0),
@@ -2892,7 +2894,7 @@ pub(crate) static ENCODED_NODE: [::capnp::Word; 53] = [
     ::capnp::word(21, 0, 0, 0, 218, 0, 0, 0),
     ::capnp::word(33, 0, 0, 0, 7, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(29, 0, 0, 0, 175, 0, 0, 0),
+    ::capnp::word(29, 0, 0, 0, 199, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(99, 111, 110, 116, 114, 111, 108, 46),
@@ -2900,27 +2902,30 @@ pub(crate) static ENCODED_NODE: [::capnp::Word; 53] = [
     ::capnp::word(110, 99, 101, 108, 82, 101, 97, 115),
     ::capnp::word(111, 110, 0, 0, 0, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 1, 0, 1, 0),
-    ::capnp::word(28, 0, 0, 0, 1, 0, 2, 0),
+    ::capnp::word(32, 0, 0, 0, 1, 0, 2, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(77, 0, 0, 0, 82, 0, 0, 0),
+    ::capnp::word(89, 0, 0, 0, 82, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(73, 0, 0, 0, 114, 0, 0, 0),
+    ::capnp::word(85, 0, 0, 0, 114, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(2, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(69, 0, 0, 0, 74, 0, 0, 0),
+    ::capnp::word(81, 0, 0, 0, 74, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(3, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(65, 0, 0, 0, 74, 0, 0, 0),
+    ::capnp::word(77, 0, 0, 0, 74, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(4, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(61, 0, 0, 0, 90, 0, 0, 0),
+    ::capnp::word(73, 0, 0, 0, 90, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(5, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(57, 0, 0, 0, 82, 0, 0, 0),
+    ::capnp::word(69, 0, 0, 0, 82, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(6, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(53, 0, 0, 0, 122, 0, 0, 0),
+    ::capnp::word(65, 0, 0, 0, 122, 0, 0, 0),
+    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+    ::capnp::word(7, 0, 0, 0, 0, 0, 0, 0),
+    ::capnp::word(61, 0, 0, 0, 66, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(99, 97, 110, 99, 101, 108, 108, 101),
     ::capnp::word(100, 0, 0, 0, 0, 0, 0, 0),
@@ -2936,6 +2941,7 @@ pub(crate) static ENCODED_NODE: [::capnp::Word; 53] = [
     ::capnp::word(110, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(119, 111, 117, 108, 100, 79, 118, 101),
     ::capnp::word(114, 119, 114, 105, 116, 101, 0, 0),
+    ::capnp::word(115, 116, 97, 108, 108, 101, 100, 0),
 ];
 pub(crate) fn get_annotation_types(child_index: Option<u16>, index: u32) -> ::capnp::introspect::Type {
     ::capnp::introspect::panic_invalid_annotation_indices(child_index, index)
