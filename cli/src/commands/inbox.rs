@@ -142,7 +142,15 @@ impl Inbox {
                 })?;
                 Ok(Outcome::Finished(paths))
             }
-            Event::TurnedAway { from, .. } => {
+            Event::TurnedAway { transfer, from, name, files, bytes } => {
+                screen.event(&screen::Event::Offer {
+                    transfer: transfer.to_string(),
+                    from,
+                    contact: None,
+                    name,
+                    files: u64::from(files),
+                    bytes,
+                })?;
                 let (_, text) = failure::refused_here(Refusal::Stranger, &session.who(from));
                 screen.note(&text)?;
                 Ok(Outcome::Open)

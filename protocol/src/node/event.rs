@@ -90,6 +90,8 @@ pub enum Event {
     },
     /// A stranger's offer was refused by rule. Told once for each stranger.
     TurnedAway {
+        /// Its name.
+        transfer: TransferId,
         /// Who it was.
         from: PeerId,
         /// What they call it.

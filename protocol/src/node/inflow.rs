@@ -224,7 +224,13 @@ impl Node {
         if stranger && self.rules.strangers == Strangers::Refuse {
             if self.told.len() < MAX_TOLD && self.told.insert(from) {
                 let name = head.name.chars().filter(|char| !char.is_control()).collect();
-                self.event(Event::TurnedAway { from, name, files: head.entries, bytes: head.bytes });
+                self.event(Event::TurnedAway {
+                    transfer: head.transfer,
+                    from,
+                    name,
+                    files: head.entries,
+                    bytes: head.bytes,
+                });
             }
             return Err(Refusal::Stranger);
         }

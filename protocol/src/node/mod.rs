@@ -77,6 +77,8 @@ pub struct Node {
     writing: u64,
     /// Links that have more to read, once there is room.
     starved: BTreeSet<LinkKey>,
+    /// Whether links were not read because events were not fetched.
+    crowded: bool,
     /// Strangers of whose refused offers the user was told.
     told: BTreeSet<PeerId>,
     /// Strangers whose offer the user was asked about and did not take.
@@ -136,6 +138,7 @@ impl Node {
             inflows: BTreeMap::new(),
             writing: 0,
             starved: BTreeSet::new(),
+            crowded: false,
             told: BTreeSet::new(),
             asked: BTreeSet::new(),
             nearby_changed: false,
@@ -255,8 +258,8 @@ impl Node {
             if event.is_none() && std::mem::take(&mut self.nearby_changed) {
                 return Some(Event::NearbyChanged);
             }
-            if !self.starved.is_empty() {
-                // Links that were not read for want of room are read at once.
+            if std::mem::take(&mut self.crowded) {
+                // Links that were not read because of events are read at once.
                 self.timers.set_earlier(Why::Room, self.clock.0);
             }
         }

@@ -147,8 +147,10 @@ impl Node {
     }
 
     /// Whether the user or the disk has so much to take in that nothing more is read.
-    fn is_crowded(&self) -> bool {
-        self.events.len() >= MAX_EVENTS || self.chat.is_full()
+    fn is_crowded(&mut self) -> bool {
+        let events = self.events.len() >= MAX_EVENTS;
+        self.crowded |= events;
+        events || self.chat.is_full()
     }
 
     fn control(&mut self, now: Instant, link: LinkKey, peer: PeerId, message: Control) {
