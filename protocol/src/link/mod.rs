@@ -3,6 +3,7 @@
 //! The machines speak over a link and cannot tell what carries it. QUIC over datagrams is the first kind; only
 //! this module would notice a second.
 
+mod config;
 mod quic;
 mod set;
 mod timers;

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use noq_proto::{
     ClientConfig, ConnectionError, ConnectionHandle, ConnectionId, DatagramEvent, Endpoint, FourTuple,
-    IdleTimeout, Incoming, MtuDiscoveryConfig, ServerConfig, TimeSource, TransportConfig, VarInt,
+    Incoming, ServerConfig, TransportConfig, VarInt,
 };
 
+use super::config::{Clock, WIDE, transport_config};
 use super::quic::{Change, QuicLink};
 use super::{ChannelId, ChannelRead, CloseCode, LinkEvent, LinkKey, Timers};
 use crate::entropy::Entropy;
@@ -27,24 +27,12 @@ const MAX_LINKS: usize = 512;
 const MAX_ANSWERS: usize = 64;
 /// First packets of strangers answered without proof of address, for each second.
 const INITIALS_PER_SECOND: u32 = 32;
-/// Largest window of one stream: more could hold more pieces than the QUIC implementation allows (quinn #2809).
-const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-/// Window of a whole connection, before and after a transfer over it was accepted.
-const NARROW: u32 = 512 * 1024;
-const WIDE: u32 = 8 * 1024 * 1024;
 /// Links to one peer; the oldest makes room for the newest.
 const MAX_OF_PEER: usize = 4;
 /// Links on which nobody has proven themselves yet: from so many on, addresses must prove themselves first, and no
 /// more than so many are begun.
 const HALF_OPEN: usize = 64;
 const MAX_HALF_OPEN: usize = 128;
-/// Bytes that may be written and not yet acknowledged.
-const SEND_WINDOW: u64 = 8 * 1024 * 1024;
-/// One-way channels that a peer may have open.
-const MAX_CHANNELS: u32 = 16;
-/// A link without a sign of life for so long is gone.
-const IDLE: Duration = Duration::from_secs(30);
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long closing waits for what was said to arrive.
 const LINGER: Duration = Duration::from_secs(3);
 
@@ -69,23 +57,9 @@ pub(crate) struct Links {
     closing: Option<Instant>,
 }
 
-/// The wall clock as the node was told it, for address tokens.
-#[derive(Debug)]
-struct Clock {
-    unix_millis: AtomicU64,
-}
-
-impl TimeSource for Clock {
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-            .checked_add(Duration::from_millis(self.unix_millis.load(Ordering::Relaxed)))
-            .unwrap_or(SystemTime::UNIX_EPOCH)
-    }
-}
-
 impl Links {
     pub(crate) fn new(crypto: QuicCrypto, entropy: &mut Entropy, max_datagram: u16, unix_time: u64) -> Self {
-        let clock = Arc::new(Clock { unix_millis: AtomicU64::new(unix_time) });
+        let clock = Arc::new(Clock::new(unix_time));
         let transport = Arc::new(transport_config(max_datagram));
         let mut server = ServerConfig::new(crypto.server(), quic::token_key(entropy));
         server.transport_config(Arc::clone(&transport)).time_source(Arc::clone(&clock) as _);
@@ -114,7 +88,7 @@ impl Links {
     }
 
     pub(crate) fn set_clock(&self, unix_time: u64) {
-        self.clock.unix_millis.store(unix_time, Ordering::Relaxed);
+        self.clock.set(unix_time);
     }
 
     pub(crate) fn mix(&self, fresh: &[u8; 32]) {
@@ -516,22 +490,4 @@ fn convert(transmit: &noq_proto::Transmit) -> Transmit {
         size: transmit.size,
         segment_size: transmit.segment_size,
     }
-}
-
-fn transport_config(max_datagram: u16) -> TransportConfig {
-    let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(max_datagram.max(1200));
-    let mut config = TransportConfig::default();
-    config
-        .max_concurrent_bidi_streams(VarInt::from_u32(1))
-        .max_concurrent_uni_streams(VarInt::from_u32(MAX_CHANNELS))
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(NARROW))
-        .send_window(SEND_WINDOW)
-        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
-        .keep_alive_interval(Some(KEEP_ALIVE))
-        .datagram_receive_buffer_size(None)
-        .mtu_discovery_config(Some(discovery))
-        .allow_spin(false);
-    config
 }
