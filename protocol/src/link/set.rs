@@ -33,6 +33,8 @@ const MAX_OF_PEER: usize = 4;
 /// more than so many are begun.
 const HALF_OPEN: usize = 64;
 const MAX_HALF_OPEN: usize = 128;
+/// Such links from one address.
+const HALF_OPEN_OF_ADDRESS: usize = 32;
 /// How long closing waits for what was said to arrive.
 const LINGER: Duration = Duration::from_secs(3);
 
@@ -122,9 +124,15 @@ impl Links {
         let (since, count) = self.initials;
         let fresh = since.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1));
         self.initials = if fresh { (Some(now), 1) } else { (since, count.saturating_add(1)) };
-        let half_open =
-            self.links.values().filter(|link| link.peer.is_none() && link.dialled.is_none()).count();
-        if self.closing.is_some() || self.links.len() >= MAX_LINKS || half_open >= MAX_HALF_OPEN {
+        let from = incoming.remote_address().ip();
+        let begun = || self.links.values().filter(|link| link.peer.is_none() && link.dialled.is_none());
+        let half_open = begun().count();
+        let from_there = begun().filter(|link| link.address().is_some_and(|at| at.ip() == from)).count();
+        if self.closing.is_some()
+            || self.links.len() >= MAX_LINKS
+            || half_open >= MAX_HALF_OPEN
+            || from_there >= HALF_OPEN_OF_ADDRESS
+        {
             self.endpoint.ignore(incoming);
             return;
         }

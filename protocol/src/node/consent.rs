@@ -17,6 +17,8 @@ use crate::{
 
 /// How long an offer waits for the user's answer.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a stranger whose offer was not taken cannot offer again.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);
 /// Strangers who have asked and wait for an answer, or got none; when there are as many, nobody new may ask.
 pub(super) const MAX_ASKED: usize = 1_000;
 
@@ -110,7 +112,7 @@ impl Node {
             Decision::Refused(why) => self.refuse_offer(now, transfer, why),
             Decision::Ask => {
                 if standing == Standing::Stranger && self.asked.len() < MAX_ASKED {
-                    self.asked.insert(from);
+                    self.asked.insert(from, now);
                 }
                 let until = now.checked_add(PATIENCE).unwrap_or(now);
                 if let Some(incoming) = self.incoming.get_mut(&transfer) {

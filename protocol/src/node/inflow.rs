@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::consent::MAX_ASKED;
+use super::consent::{ASK_AGAIN, MAX_ASKED};
 use super::receiving::{Incoming, LISTING};
 use super::{Closing, Node};
 use crate::identity::PeerId;
@@ -197,7 +197,7 @@ impl Node {
             return Err(Stop::Violation);
         }
         let standing = self.standing(peer);
-        if let Err(why) = self.first_word(peer, standing, &head) {
+        if let Err(why) = self.first_word(now, peer, standing, &head) {
             self.say(now, link, &Control::Answer { transfer, answer: Answer::Refuse(why) });
             return Err(Stop::Unwanted);
         }
@@ -207,7 +207,13 @@ impl Node {
     }
 
     /// What the rules say to an offer of which only the head is known.
-    fn first_word(&mut self, from: PeerId, standing: Standing, head: &OfferHead) -> Result<(), Refusal> {
+    fn first_word(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        standing: Standing,
+        head: &OfferHead,
+    ) -> Result<(), Refusal> {
         let stranger = standing == Standing::Stranger;
         let blocked = self.contacts.is_blocked(from);
         let unexpected = self.rules.only_expected && !self.rules.expected.contains(&from);
@@ -218,7 +224,8 @@ impl Node {
             return Err(Refusal::Busy);
         }
         let asks = stranger && self.rules.strangers == Strangers::Ask;
-        if asks && (self.asked.contains(&from) || self.asked.len() >= MAX_ASKED) {
+        self.asked.retain(|_, asked| now.saturating_duration_since(*asked) < ASK_AGAIN);
+        if asks && (self.asked.contains_key(&from) || self.asked.len() >= MAX_ASKED) {
             return Err(Refusal::Declined);
         }
         if stranger && self.rules.strangers == Strangers::Refuse {

@@ -81,8 +81,8 @@ pub struct Node {
     crowded: bool,
     /// Strangers of whose refused offers the user was told.
     told: BTreeSet<PeerId>,
-    /// Strangers whose offer the user was asked about and did not take.
-    asked: BTreeSet<PeerId>,
+    /// Strangers whose offer the user was asked about and did not take, and when.
+    asked: BTreeMap<PeerId, Instant>,
     /// Whether a change of who is near waits to be fetched.
     nearby_changed: bool,
     /// Streams that are to be closed: no kind of link runs over them yet.
@@ -140,7 +140,7 @@ impl Node {
             starved: BTreeSet::new(),
             crowded: false,
             told: BTreeSet::new(),
-            asked: BTreeSet::new(),
+            asked: BTreeMap::new(),
             nearby_changed: false,
             unwanted_streams: BTreeSet::new(),
             events: VecDeque::new(),

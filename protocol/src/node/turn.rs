@@ -11,7 +11,7 @@ use crate::storage::{Done, StorageId, Table, Work};
 use crate::wire::{Answer, Control};
 use crate::{Event, LinkLoss, Road, Sighting, Standing, Unreachable, Why};
 
-/// Strangers who may have links at once.
+/// Links that strangers may have, all together.
 const MAX_STRANGERS: usize = 128;
 /// Rounds in one turn. Each does all there is to do, so a few settle everything; what a hostile peer could keep
 /// going beyond that waits for the next input.
@@ -118,7 +118,8 @@ impl Node {
     /// Whether strangers have as many links as they may: the rest is for those who are known.
     fn is_full_of_strangers(&self) -> bool {
         let strangers = self.links.peers().filter(|peer| self.message_standing(*peer) == Standing::Stranger);
-        self.links.len() > MAX_STRANGERS && strangers.count() > MAX_STRANGERS
+        let links = strangers.map(|peer| self.links.count(peer)).fold(0, usize::saturating_add);
+        self.links.len() > MAX_STRANGERS && links > MAX_STRANGERS
     }
 
     /// Reads everything that there is room for.
