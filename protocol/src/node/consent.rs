@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::patience::{MAX_ASKED, PATIENCE};
 use super::receiving::{Incoming, State};
-use super::sending::Outgoing;
 use super::{Node, Purpose};
 use crate::storage::{Examined, StorageError, Work};
 use crate::transfer::{Entry, Manifest, Receiver, TransferId};
@@ -14,13 +14,6 @@ use crate::wire::{Answer, Control, SkipSet};
 use crate::{
     Acceptance, AnswerError, Conflict, Decision, Event, Refusal, Standing, Strangers, TransferFailure, Why,
 };
-
-/// How long an offer waits for the user's answer.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// How long a stranger whose offer was not taken cannot offer again.
-pub(super) const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);
-/// Strangers who have asked and wait for an answer, or got none; when there are as many, nobody new may ask.
-pub(super) const MAX_ASKED: usize = 1_000;
 
 impl Node {
     /// The whole manifest is here: the rules are asked, then the disk.
@@ -202,31 +195,6 @@ impl Node {
             self.refuse_offer(now, transfer, why);
         }
         asked
-    }
-
-    /// Offers and transfers that do not go on are given up.
-    pub(super) fn run_out_of_patience(&mut self, now: Instant) {
-        let over = |until: Option<Instant>| until.is_some_and(|until| until <= now);
-        let expired: Vec<_> =
-            self.incoming.iter().filter(|(_, it)| over(it.until())).map(|(id, _)| *id).collect();
-        for transfer in expired {
-            match self.incoming.get(&transfer).map(|incoming| &incoming.state) {
-                Some(State::Listing { .. }) => self.refuse_offer(now, transfer, Refusal::BadManifest),
-                Some(State::Asked { .. }) => {
-                    let why = TransferFailure::Refused(Refusal::Declined);
-                    self.event(Event::Failed { transfer, why, kept: 0 });
-                    self.refuse_offer(now, transfer, Refusal::Declined);
-                }
-                _ => self.stall_incoming(now, transfer),
-            }
-        }
-        let stalled: Vec<_> =
-            self.outgoing.iter().filter(|(_, it)| over(it.until())).map(|(id, _)| *id).collect();
-        for transfer in stalled {
-            self.stall_outgoing(now, transfer);
-        }
-        let waiting = self.incoming.values().filter_map(Incoming::until);
-        self.timers.set(Why::Offer, waiting.chain(self.outgoing.values().filter_map(Outgoing::until)).min());
     }
 }
 

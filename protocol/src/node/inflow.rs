@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::consent::{ASK_AGAIN, MAX_ASKED};
-use super::receiving::{Incoming, LISTING};
+use super::patience::{ASK_AGAIN, LISTING, MAX_ASKED};
+use super::receiving::Incoming;
 use super::{Closing, Node};
 use crate::identity::PeerId;
 use crate::link::{ChannelRead, LinkKey};

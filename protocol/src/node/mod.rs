@@ -8,6 +8,7 @@ mod config;
 mod consent;
 mod event;
 mod inflow;
+mod patience;
 mod receiving;
 mod sending;
 mod storage_queue;

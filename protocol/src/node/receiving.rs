@@ -1,11 +1,12 @@
 //! Transfers of others, once there is consent: every chunk checked, every file put in place, every end cleared up.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::inflow::{Inflow, Stop};
+use super::patience::{LISTING, STALL};
 use super::sending::link_failure;
 use super::{Node, Purpose};
 use crate::identity::PeerId;
@@ -16,10 +17,6 @@ use crate::transfer::{Entry, Manifest, Receiver, RelativePath, TransferId, Write
 use crate::wire::{Answer, CancelReason, Chunk, Control, OfferHead, SkipSet};
 use crate::{Acceptance, Event, LinkLoss, Progress, Refusal, Road, Standing, TransferFailure, Why};
 
-/// How long a manifest may take to arrive.
-pub(super) const LISTING: Duration = Duration::from_secs(300);
-/// How long an accepted transfer may stand still, though its link lives. No patience is shorter than these two.
-pub(super) const STALL: Duration = Duration::from_secs(300);
 /// Bytes that a manifest may take, and a stranger's.
 const MANIFEST: usize = 256 * 1024 * 1024;
 const MANIFEST_OF_STRANGER: usize = 4 * 1024 * 1024;

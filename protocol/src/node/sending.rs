@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::receiving::STALL;
+use super::patience::{ANSWER, STALL};
 use super::{Node, Purpose};
 use crate::identity::PeerId;
 use crate::link::{ChannelId, LinkKey};
@@ -20,8 +20,6 @@ use crate::{Event, LinkLoss, Progress, Refusal, Road, TransferFailure, Unreachab
 
 /// Channels that one transfer's chunks are spread over, so that a long fat path is not bound by one's window.
 const CHANNELS: usize = 4;
-/// How long an offer waits for its answer: longer than the other side waits for its user.
-const ANSWER: Duration = Duration::from_secs(900);
 /// Bytes that are worth another channel.
 const CHANNEL_WORTH: u64 = 4 * 1024 * 1024;
 
