@@ -225,7 +225,7 @@ fn pointers_that_share_a_target_do_not_multiply_work() {
     // 60 KiB that would be 7 MiB.
     let many = shared(1_900, 15);
     assert!(many.len() <= MAX_FRAME, "{}", many.len());
-    assert_eq!(parse_part(&many), Err(Malformed));
+    assert!(parse_part(&many).is_err());
 }
 
 #[test]

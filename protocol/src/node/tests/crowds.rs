@@ -41,6 +41,19 @@ fn strangers_all_together_have_sixteen_places_for_offers() {
 }
 
 #[test]
+fn an_offer_of_too_many_entries_is_refused_by_its_head() {
+    let mut bench = Bench::new(|rules| rules.strangers = Strangers::Ask);
+    let (stranger, strangers) = bench.stranger();
+    let (bob, bobs) = bench.contact();
+    for (peer, link, number, most) in [(stranger, strangers, 1, 20_000), (bob, bobs, 3, 500_000)] {
+        bench.open_raw(peer, link, offer_head(id(number), most, 0));
+        assert_eq!(bench.answers(peer, id(number)), [], "{most}");
+        bench.open_raw(peer, link, offer_head(id(number + 1), most + 1, 0));
+        assert_eq!(bench.answers(peer, id(number + 1)), [Answer::Refuse(Refusal::Busy)], "{most}");
+    }
+}
+
+#[test]
 fn a_strangers_manifest_of_more_than_four_mebibytes_ends_the_link() {
     let mut bench = Bench::new(|rules| rules.strangers = Strangers::Ask);
     let send = |bench: &mut Bench, peer: usize, link: LinkKey, number: u8, count: u32| {
