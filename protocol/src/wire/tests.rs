@@ -185,3 +185,53 @@ fn an_offers_longest_name_is_one_that_its_receiver_takes() {
     let manifest = Manifest::new(name.clone(), vec![file(&name)]).unwrap();
     assert!(parse_open(&encode_offer(TransferId([1; 16]), &manifest)[4..]).is_ok());
 }
+
+/// One segment with the stream framing around it.
+fn message(words: &[u64]) -> Vec<u8> {
+    let head = [0, words.len() as u32].map(u32::to_le_bytes).concat();
+    head.into_iter().chain(words.iter().flat_map(|word| word.to_le_bytes())).collect()
+}
+
+/// A pointer to `words` behind it: to a struct, `high` its size; or to a list, `high` its kind and length.
+fn pointer(kind: u64, words: usize, high: u64) -> u64 {
+    ((words as u64) << 2) | kind | (high << 32)
+}
+
+/// A part of `entries` entries, all with one and the same path, of `depth` components that are one and the same text.
+fn shared(entries: usize, depth: usize) -> Vec<u8> {
+    const ENTRY: usize = 4;
+    let (data, pointers) = (3, 1 << 16);
+    let behind_entries = |at: usize| (entries - at - 1) * ENTRY;
+    let mut words = vec![
+        pointer(0, 0, 1 << 16),
+        pointer(1, 0, 7 | ((entries * ENTRY) as u64) << 3),
+        pointer(0, entries, data | pointers),
+    ];
+    for entry in 0..entries {
+        words.extend([0, 0, 0, pointer(1, behind_entries(entry), 6 | (depth as u64) << 3)]);
+    }
+    for component in 0..depth {
+        words.push(pointer(1, depth - component - 1, 2 | 256 << 3));
+    }
+    words.extend([u64::from_le_bytes([b'x'; 8]); 31]);
+    words.push(u64::from_le_bytes(*b"xxxxxxx\0"));
+    message(&words)
+}
+
+#[test]
+fn pointers_that_share_a_target_do_not_multiply_work() {
+    let once = parse_part(&shared(3, 1)).unwrap().unwrap();
+    assert_eq!(once.iter().map(|entry| entry.path.as_str().len()).collect::<Vec<_>>(), [255; 3]);
+    // 60 KiB that would be 7 MiB.
+    let many = shared(1_900, 15);
+    assert!(many.len() <= MAX_FRAME, "{}", many.len());
+    assert!(parse_part(&many).is_err());
+}
+
+#[test]
+fn a_list_of_nothing_does_not_count_for_nothing() {
+    // Half a thousand million entries without a word of their own, and as many nameless components.
+    let count = (1 << 29) - 1;
+    let entries = message(&[pointer(0, 0, 1 << 16), pointer(1, 0, 7), pointer(0, count, 0)]);
+    assert_eq!(parse_part(&entries), Err(Malformed));
+}

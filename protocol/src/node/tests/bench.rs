@@ -37,6 +37,8 @@ pub(super) struct Scripted {
     pub(super) cut: bool,
     /// It dials and never answers what comes back.
     pub(super) deaf: bool,
+    /// It takes nothing from its control channels.
+    pub(super) reads_no_control: bool,
 }
 
 /// One real node, its disk in memory, and scripted peers around it. Nothing takes any time on the way.
@@ -57,6 +59,8 @@ pub(super) struct Bench {
     pub(super) files: BTreeMap<String, Vec<u8>>,
     /// Kinds of work that were asked for.
     pub(super) asked: Vec<&'static str>,
+    /// How often the node wanted an address proven first.
+    pub(super) retries: usize,
     inbox: std::collections::BTreeSet<Vec<u8>>,
     at: SocketAddr,
 }
@@ -102,6 +106,7 @@ impl Bench {
             examined: Examined { free: u64::MAX, existing: Vec::new(), alternatives: Vec::new() },
             files: BTreeMap::new(),
             asked: Vec::new(),
+            retries: 0,
             inbox: Default::default(),
             at: "10.0.0.1:1".parse().unwrap(),
         };
@@ -259,6 +264,8 @@ impl Bench {
         while let Some(transmit) = self.node.poll_transmit(self.now, SEGMENTS, &mut buffer) {
             moved = true;
             let data = std::mem::take(&mut buffer);
+            // RFC 9000, section 17.2.5: a long header whose type is 3.
+            self.retries += usize::from(data.first().is_some_and(|first| first & 0xf0 == 0xf0));
             let (now, from) = (self.now, self.at);
             let to = self.peers.iter_mut().find(|peer| peer.at == transmit.remote);
             if let Some(to) = to.filter(|peer| !peer.cut && !peer.deaf) {
@@ -387,6 +394,7 @@ impl Scripted {
             down: Vec::new(),
             cut: false,
             deaf: false,
+            reads_no_control: false,
         }
     }
 
@@ -404,7 +412,7 @@ impl Scripted {
                 LinkEvent::Down { link, .. } | LinkEvent::Failed { link, .. } => self.down.push(link),
             }
         }
-        for link in &touched {
+        for link in touched.iter().filter(|_| !self.reads_no_control) {
             while let Ok(Some(frame)) = self.links.next_control(*link) {
                 self.heard.push((*link, Control::parse(&frame).unwrap()));
             }

@@ -143,7 +143,7 @@ fn a_manifest_that_is_broken_off_is_forgotten() {
 }
 
 /// Entries with the longest paths there are: they take memory, and are cheap to announce.
-fn long_entries(count: u32) -> Vec<Entry> {
+pub(super) fn long_entries(count: u32) -> Vec<Entry> {
     let component = "x".repeat(250);
     let mut entries = Vec::new();
     let mut top = String::new();

@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod crowds;
 mod exhaustion;
 mod rules;
 mod violations;

@@ -233,6 +233,48 @@ fn more_entries_than_announced_end_the_link() {
     assert!(bench.node.incoming.is_empty());
 }
 
+/// Entries with whatever names, as one part.
+fn raw_part(names: &[&[&str]]) -> Vec<u8> {
+    let mut message = capnp::message::Builder::new_default();
+    let part = message.init_root::<hither_schema::transfer_capnp::part::Builder<'_>>();
+    let mut entries = part.init_entries(names.len() as u32);
+    for (index, name) in (0..).zip(names) {
+        let mut path = entries.reborrow().get(index).init_path(name.len() as u32);
+        for (depth, component) in (0..).zip(*name) {
+            path.set(depth, component);
+        }
+    }
+    frame(&capnp::serialize::write_message_to_words(&message))
+}
+
+#[test]
+fn an_offer_with_one_bad_name_is_refused_whole_and_the_disk_is_not_touched() {
+    let names: [&[&str]; 7] =
+        [&[".."], &["a", "..", "b"], &["a\x1b[2J"], &["a/b"], &["a\\b"], &[""], &["/etc/passwd"]];
+    let good: [&[&str]; 2] = [&["good"], &["better"]];
+    for name in names {
+        // Counted as announced; or not counted, so that the others alone would be a whole offer.
+        for entries in [3, 2] {
+            let mut bench = Bench::new(|_| {});
+            let (mallory, link) = bench.contact();
+            let before = bench.asked.clone();
+            let head = super::rules::offer_head(id(1), entries, 0);
+            let bytes = [head, raw_part(&good), raw_part(&[name])].concat();
+            let channel = bench.open_raw(mallory, link, bytes);
+            bench.finish(mallory, link, channel);
+            assert_eq!(bench.answers(mallory, id(1)), [Answer::Refuse(Refusal::BadManifest)], "{name:?}");
+            assert_eq!(bench.asked, before, "{name:?}");
+        }
+    }
+    // The same, all good, is taken.
+    let mut bench = Bench::new(|_| {});
+    let (bob, link) = bench.contact();
+    let bytes = [super::rules::offer_head(id(1), 2, 0), raw_part(&good)].concat();
+    let channel = bench.open_raw(bob, link, bytes);
+    bench.finish(bob, link, channel);
+    assert!(bench.accepted(bob, id(1)));
+}
+
 #[test]
 fn chunks_before_consent_end_the_link() {
     let mut bench = Bench::new(|rules| rules.ask_always = true);
