@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::patience::{MAX_ASKED, PATIENCE};
+use super::patience::{ASK_AGAIN, MAX_ASKED, PATIENCE};
 use super::receiving::{Incoming, State};
-use super::{Node, Purpose};
+use super::{Closing, Node, Purpose};
+use crate::identity::PeerId;
 use crate::storage::{Examined, StorageError, Work};
 use crate::transfer::{Entry, Manifest, Receiver, TransferId};
 use crate::wire::{Answer, Control, SkipSet};
@@ -16,6 +17,33 @@ use crate::{
 };
 
 impl Node {
+    /// Whether the rules let a peer offer anything now.
+    pub(super) fn permitted(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        standing: Standing,
+    ) -> Result<(), Refusal> {
+        let unexpected = self.rules.only_expected && !self.rules.expected.contains(&from);
+        if self.rules.into.is_none() || unexpected || self.contacts.is_blocked(from) {
+            return Err(Refusal::Declined);
+        }
+        if self.closing != Closing::No {
+            return Err(Refusal::Busy);
+        }
+        if standing != Standing::Stranger {
+            return Ok(());
+        }
+        self.asked.retain(|_, asked| now.saturating_duration_since(*asked) < ASK_AGAIN);
+        match self.rules.strangers {
+            Strangers::Refuse => Err(Refusal::Stranger),
+            Strangers::Ask if self.asked.contains_key(&from) || self.asked.len() >= MAX_ASKED => {
+                Err(Refusal::Declined)
+            }
+            Strangers::Ask | Strangers::Accept => Ok(()),
+        }
+    }
+
     /// The whole manifest is here: the rules are asked, then the disk.
     pub(super) fn manifest_whole(&mut self, now: Instant, transfer: TransferId) {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
@@ -79,6 +107,10 @@ impl Node {
         if let Some(acceptance) = acceptance {
             return self.prepare(now, transfer, &manifest, &examined, acceptance);
         }
+        // The manifest and the disk took their time, and the rules may be others by now.
+        if let Err(why) = self.permitted(now, from, standing) {
+            return self.refuse_offer(now, transfer, why);
+        }
         let taken = !examined.existing.is_empty() && self.rules.conflict == Conflict::Refuse;
         let decision = if examined.free < needed(&manifest, &examined, self.rules.conflict) {
             Decision::Refused(Refusal::NoSpace)
@@ -104,7 +136,7 @@ impl Node {
         match decision {
             Decision::Refused(why) => self.refuse_offer(now, transfer, why),
             Decision::Ask => {
-                if standing == Standing::Stranger && self.asked.len() < MAX_ASKED {
+                if standing == Standing::Stranger {
                     self.asked.insert(from, now);
                 }
                 let until = now.checked_add(PATIENCE).unwrap_or(now);

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::patience::{ASK_AGAIN, LISTING, MAX_ASKED};
+use super::Node;
+use super::patience::LISTING;
 use super::receiving::Incoming;
-use super::{Closing, Node};
 use crate::identity::PeerId;
 use crate::link::{ChannelRead, LinkKey};
 use crate::storage::MAX_ENTRIES;
@@ -15,7 +15,7 @@ use crate::wire::{
     Answer, ChannelOpen, Chunk, Control, FrameReader, Malformed, OfferHead, parse_chunk, parse_open,
     parse_part,
 };
-use crate::{Event, Refusal, Standing, Strangers, Why};
+use crate::{Event, Refusal, Standing, Why};
 
 /// Offers and transfers of others at once: all together, of one peer, of all strangers, and of one stranger.
 const MAX_INCOMING: usize = 64;
@@ -214,33 +214,19 @@ impl Node {
         standing: Standing,
         head: &OfferHead,
     ) -> Result<(), Refusal> {
+        let permitted = self.permitted(now, from, standing);
+        if permitted == Err(Refusal::Stranger) && self.told.len() < MAX_TOLD && self.told.insert(from) {
+            let name = head.name.chars().filter(|char| !char.is_control()).collect();
+            self.event(Event::TurnedAway {
+                transfer: head.transfer,
+                from,
+                name,
+                files: head.entries,
+                bytes: head.bytes,
+            });
+        }
+        permitted?;
         let stranger = standing == Standing::Stranger;
-        let blocked = self.contacts.is_blocked(from);
-        let unexpected = self.rules.only_expected && !self.rules.expected.contains(&from);
-        if self.rules.into.is_none() || unexpected || blocked {
-            return Err(Refusal::Declined);
-        }
-        if self.closing != Closing::No {
-            return Err(Refusal::Busy);
-        }
-        let asks = stranger && self.rules.strangers == Strangers::Ask;
-        self.asked.retain(|_, asked| now.saturating_duration_since(*asked) < ASK_AGAIN);
-        if asks && (self.asked.contains_key(&from) || self.asked.len() >= MAX_ASKED) {
-            return Err(Refusal::Declined);
-        }
-        if stranger && self.rules.strangers == Strangers::Refuse {
-            if self.told.len() < MAX_TOLD && self.told.insert(from) {
-                let name = head.name.chars().filter(|char| !char.is_control()).collect();
-                self.event(Event::TurnedAway {
-                    transfer: head.transfer,
-                    from,
-                    name,
-                    files: head.entries,
-                    bytes: head.bytes,
-                });
-            }
-            return Err(Refusal::Stranger);
-        }
         let strangers = self.incoming.values().filter(|incoming| incoming.is_strangers()).count();
         let theirs = self.incoming.values().filter(|incoming| incoming.from == from).count();
         let most = if stranger { MAX_OF_STRANGER } else { MAX_OF_ONE };

@@ -296,3 +296,28 @@ fn files_put_in_place_while_a_transfer_is_stopped_are_counted_as_kept() {
     });
     assert!(kept.is_some_and(|kept| kept >= 512), "{kept:?} of 512 and more");
 }
+
+#[test]
+fn what_the_rules_say_when_consent_is_due_counts_and_not_what_they_said_before() {
+    let mut bench = Bench::new(|_| {});
+    let (bob, link) = bench.contact();
+    bench.hold_kind = Some("examine");
+    bench.offer(bob, link, id(1), vec![file("a", 5)]);
+    let peer = bench.peer(bob);
+    bench.node.remove_contact(bench.now, peer).unwrap();
+    bench.release();
+    assert_eq!(bench.answers(bob, id(1)), [Answer::Refuse(Refusal::Stranger)]);
+    assert!(!bench.asked.contains(&"prepare"));
+}
+
+#[test]
+fn a_stranger_who_offers_twice_at_once_asks_once() {
+    let mut bench = Bench::new(|rules| rules.strangers = Strangers::Ask);
+    let (stranger, link) = bench.stranger();
+    bench.hold_kind = Some("examine");
+    bench.offer(stranger, link, id(1), vec![file("a", 5)]);
+    bench.offer(stranger, link, id(2), vec![file("b", 5)]);
+    bench.release();
+    assert_eq!(bench.count(|event| matches!(event, Event::Offered { .. })), 1);
+    assert_eq!(bench.answers(stranger, id(2)), [Answer::Refuse(Refusal::Declined)]);
+}
