@@ -9,7 +9,9 @@ struct Control {
     answer @3 :Answer;       # what the receiver says to an offer
     complete @4 :Complete;   # the sender has sent everything
     received @5 :Received;   # the receiver has everything, verified and in place
-    cancel @6 :Cancel;       # either side gives a transfer up
+    cancel @6 :Cancel;       # either side gives a transfer up, for good
+    pause @7 :Data;          # either side wants a transfer to stand still: its 16 bytes
+    resume @8 :Data;         # and to go on; its sender offers it again where it is not under way on this link
   }
 }
 
@@ -46,9 +48,22 @@ enum ReceiptState {
 struct Answer {
   transfer @0 :Data;         # 16 bytes, chosen by the sender
   union {
-    accept @1 :Data;         # entries the receiver has no need of: bit i%8 of byte i/8, least significant first; may end early
+    accept @1 :Acceptance;
     refuse @2 :Refusal;
   }
+}
+
+struct Acceptance {
+  # Sets of entries: bit i%8 of byte i/8 is entry i, least significant first; they may end early.
+  skip @0 :Data;             # entries that do not travel and do not count
+  held @1 :Data;             # files that the receiver has in place from before
+  runs @2 :List(Run);        # chunks it has of other files, in ascending order
+}
+
+struct Run {
+  file @0 :UInt32;           # number of the entry
+  first @1 :UInt64;          # number of the first chunk
+  count @2 :UInt64;          # at least 1
 }
 
 enum Refusal {

@@ -25,3 +25,63 @@ struct PeerCount {
   asked @1 :UInt64;          # when it last asked as a stranger: Unix milliseconds; 0 is never
   newest @2 :Data;           # id of the newest message in the conversation; may be empty
 }
+
+struct Unfinished {
+  # A transfer that was begun and is not complete, by its 16 bytes.
+  peer @0 :Data;
+  name @1 :Text;
+  files @2 :UInt32;
+  bytes @3 :UInt64;          # all together
+  done @4 :UInt64;           # that the receiver has, as far as this side knew last
+  begun @5 :UInt64;          # Unix milliseconds
+  paused @6 :Bool;           # by the user of this side
+  union {
+    sending @7 :List(Text);  # the paths, as they were named
+    receiving @8 :Receiving;
+  }
+}
+
+struct Receiving {
+  into @0 :Text;             # the folder
+  digest @1 :Data;           # of the manifest that was accepted
+  places @2 :List(Renamed);
+  skip @3 :Data;             # entries that are not wanted, as in control.capnp
+  overwrite @4 :Bool;
+}
+
+struct Renamed {
+  from @0 :Text;             # an outermost name of the offer
+  to @1 :Text;               # what it is called here
+}
+
+struct JournalHead {
+  # The first frame of a journal, the file `.hither-<transfer>.journal` in the folder of a transfer that is being received.
+  version @0 :UInt16;        # 1
+  transfer @1 :Data;
+  sender @2 :Data;           # PeerId
+}
+
+struct JournalBatch {
+  # Every further frame. What it says is on the disk was durable before it was written.
+  directories @0 :List(Directory);
+  chunks @1 :List(StoredChunk);
+  placed @2 :List(PlacedFile);
+}
+
+struct Directory {
+  # A directory that files of the transfer go into.
+  path @0 :Text;             # below the folder, components joined by /
+  made @1 :Bool;             # whether the transfer makes it
+}
+
+struct StoredChunk {
+  file @0 :Data;             # the file's identity: 16 bytes
+  index @1 :UInt64;          # number of the chunk
+  value @2 :Data;            # its hash
+}
+
+struct PlacedFile {
+  # Written just before the file takes its name.
+  file @0 :Data;
+  root @1 :Data;
+}

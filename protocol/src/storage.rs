@@ -13,8 +13,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::transfer::hash::ChunkValue;
-use crate::transfer::{BadPath, Entry, Manifest, RelativePath, TransferId};
+use crate::identity::PeerId;
+use crate::transfer::hash::{ChunkValue, Root};
+use crate::transfer::journal::{BadJournal, StoredChunk};
+use crate::transfer::{BadPath, Entry, FileIdentity, Manifest, Places, RelativePath, TransferId};
 
 /// Most files and directories that one offer can hold: what an answer that skips any of them can say in one frame.
 pub const MAX_ENTRIES: u32 = 500_000;
@@ -54,28 +56,81 @@ pub enum Work {
         /// What would go there.
         manifest: Arc<Manifest>,
     },
-    /// Make the folder and the offer's directories that do not exist. Result: [`Done::Prepared`].
+    /// Make the folder, and in it the transfer's journal where it is to have one, then the offer's directories
+    /// that do not exist. The journal lists the directories before they are made, durably. Where the transfer's
+    /// journal is open, from [`Work::Recover`], it is added to. Result: [`Done::Prepared`].
     Prepare {
+        /// The transfer.
+        transfer: TransferId,
+        /// Who sends it.
+        sender: PeerId,
         /// The folder.
         into: PathBuf,
         /// Parents before children.
         directories: Vec<RelativePath>,
+        /// Whether what is stored is to be found again after a crash. A new journal takes the place of an old one.
+        journal: bool,
     },
     /// Hash each chunk with [`chunk_value`](crate::transfer::hash::chunk_value) and write it to its partial file
     /// if the value is the one given. Result: [`Done::Written`].
     Write(Vec<WriteChunk>),
-    /// Put whole files in place. Every partial file's content is durable before any takes its name, and the names
-    /// are durable before the result. Result: [`Done::Finished`].
+    /// Make chunks that were written durable, and note them in the transfer's journal. No two of one transfer are
+    /// under way at once. Result: [`Done::Checkpointed`].
+    Checkpoint {
+        /// The transfer, which has a journal.
+        transfer: TransferId,
+        /// The folder.
+        into: Arc<PathBuf>,
+        /// The files that the chunks are in.
+        files: Vec<PartialFile>,
+        /// The chunks, in the order they were written.
+        chunks: Vec<StoredChunk>,
+    },
+    /// Put whole files in place. Every partial file's content is durable, and noted in the journal if there is one,
+    /// before any takes its name, and the names are durable before the result. Result: [`Done::Finished`].
     Finish(Vec<FinishFile>),
-    /// Give a transfer up: remove its partial files, and the directories it made that are empty. Nothing else.
-    /// Result: [`Done::Discarded`].
-    Discard {
-        /// Whose handles can be closed.
+    /// Open the journal of a transfer that was interrupted. Result: [`Done::Recovered`]; what it holds is then
+    /// checked with [`Work::Check`].
+    Recover {
+        /// The transfer.
+        transfer: TransferId,
+        /// Who sends it.
+        sender: PeerId,
+        /// The folder.
+        into: PathBuf,
+        /// What is offered now.
+        manifest: Arc<Manifest>,
+        /// Where its entries go.
+        places: Places,
+    },
+    /// Look at some more of what a recovered journal says is there: hash chunks of partial files, look at files in
+    /// place. After the last of it, partial files of this transfer that fit nothing in the manifest are removed, and
+    /// the journal can be added to. Result: [`Done::Checked`].
+    Check {
+        /// The transfer.
+        transfer: TransferId,
+    },
+    /// Let go of a transfer, and leave everything that it has on the disk. With `complete` its journal is removed.
+    /// Result: [`Done::Closed`].
+    Close {
+        /// The transfer.
         transfer: TransferId,
         /// The folder.
         into: PathBuf,
-        /// The partial files, by their entry's number and path; some may not exist.
-        partials: Vec<(u32, RelativePath)>,
+        /// Whether everything is in place.
+        complete: bool,
+    },
+    /// Give a transfer up: remove its partial files and its journal, and the directories it made that are empty:
+    /// those listed here, and those its journal knows of. Nothing else. Result: [`Done::Discarded`].
+    Discard {
+        /// Whose handles can be closed.
+        transfer: TransferId,
+        /// Who sends it.
+        sender: PeerId,
+        /// The folder.
+        into: PathBuf,
+        /// The partial files; some may not exist.
+        partials: Vec<PartialFile>,
         /// Directories that this transfer made, parents before children.
         directories: Vec<RelativePath>,
     },
@@ -92,6 +147,8 @@ pub enum Table {
     Inbox,
     /// What was counted for each peer: sequence numbers, strangers who asked.
     Peers,
+    /// Transfers that were begun and are not complete.
+    Transfers,
 }
 
 /// One record.
@@ -160,17 +217,26 @@ pub struct HashedChunk {
     pub value: ChunkValue,
 }
 
-/// A chunk to write into the partial file beside `path`, whose name is [`partial_name`].
+/// A file that is being received. While it is not whole it stands beside its final name, called [`partial_name`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialFile {
+    /// The entry's number; handles may be kept open by transfer and file.
+    pub file: u32,
+    /// What it is called by.
+    pub identity: FileIdentity,
+    /// Where the file will be, below the folder.
+    pub path: RelativePath,
+}
+
+/// A chunk to write into its partial file.
 #[derive(Debug, Clone)]
 pub struct WriteChunk {
-    /// The transfer it belongs to; handles may be kept open by transfer and file.
+    /// The transfer it belongs to.
     pub transfer: TransferId,
-    /// The entry's number.
-    pub file: u32,
     /// The folder of the transfer.
     pub into: Arc<PathBuf>,
-    /// Where the file will be.
-    pub path: RelativePath,
+    /// The file.
+    pub target: PartialFile,
     /// The whole file's size, in bytes.
     pub size: u64,
     /// Where the chunk begins, in bytes.
@@ -186,12 +252,12 @@ pub struct WriteChunk {
 pub struct FinishFile {
     /// The transfer.
     pub transfer: TransferId,
-    /// The entry's number.
-    pub file: u32,
     /// The folder.
     pub into: Arc<PathBuf>,
-    /// Where it goes.
-    pub path: RelativePath,
+    /// The file, and where it goes.
+    pub target: PartialFile,
+    /// Its hash, for the journal.
+    pub root: Root,
     /// Modification time to give it: Unix milliseconds.
     pub modified: i64,
     /// Whether to make it executable.
@@ -217,10 +283,46 @@ pub enum Done {
     Prepared(Result<Vec<RelativePath>, StorageError>),
     /// For each chunk in order.
     Written(Vec<Result<(), StorageError>>),
+    /// Whether the chunks are durable.
+    Checkpointed(Result<(), StorageError>),
     /// For each file in order.
     Finished(Vec<Result<(), StorageError>>),
+    /// Whether there is a journal to go on from.
+    Recovered(Result<(), RecoverError>),
+    /// What was found.
+    Checked(Result<Checked, StorageError>),
+    /// The transfer's handles are closed.
+    Closed,
     /// Gone, as far as it could be.
     Discarded,
+}
+
+/// What a look at an interrupted transfer found, piece by piece.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Chunks that are there and have the value that the journal says: file, number of the chunk, value.
+    pub chunks: Vec<(u32, u64, ChunkValue)>,
+    /// Files that are in place, with the size and time of the manifest.
+    pub placed: Vec<(u32, Root)>,
+    /// Bytes that the journal promised and that were not there.
+    pub lost: u64,
+    /// Partial files that were removed, since what they were begun from has changed.
+    pub changed: u32,
+    /// Whether there is more to look at.
+    pub more: bool,
+}
+
+/// Why an interrupted transfer begins from the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecoverError {
+    /// Folder or journal are gone.
+    Missing,
+    /// The journal is not to be used.
+    Journal(BadJournal),
+    /// Another program is receiving this very transfer into the folder.
+    InUse,
+    /// The disk cannot be read.
+    Disk(StorageError),
 }
 
 /// How an offer would fit.
@@ -272,7 +374,12 @@ pub enum ScanError {
     TooMany,
 }
 
-/// The name of the partial file of entry `file` of a transfer. It stands beside the file's final name.
-pub fn partial_name(transfer: TransferId, file: u32) -> String {
+/// The name of a file of a transfer that is not whole. It stands beside the file's final name.
+pub fn partial_name(transfer: TransferId, file: FileIdentity) -> String {
     format!(".hither-{transfer}-{file}.part")
+}
+
+/// Whether a name is one that Hither gives to its own files: nobody else's go by such a name.
+pub fn is_reserved(name: &str) -> bool {
+    name.starts_with(".hither-") && (name.ends_with(".part") || name.ends_with(".journal"))
 }

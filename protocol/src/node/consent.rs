@@ -1,6 +1,5 @@
 //! From a whole manifest to consent: the rules are asked, the disk, and the user where the rules say so.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,8 +9,8 @@ use super::receiving::{Incoming, State};
 use super::{Closing, Node, Purpose};
 use crate::identity::PeerId;
 use crate::storage::{Examined, StorageError, Work};
-use crate::transfer::{Entry, Manifest, Receiver, TransferId};
-use crate::wire::{Answer, Control, SkipSet};
+use crate::transfer::{Entry, Manifest, Places, Receiver, TransferId};
+use crate::wire::{Answer, Control, EntrySet};
 use crate::{
     Acceptance, AnswerError, Conflict, Decision, Event, Refusal, Standing, Strangers, TransferFailure, Why,
 };
@@ -184,11 +183,11 @@ impl Node {
             self.event(Event::Failed { transfer, why: TransferFailure::DiskFull, kept: 0 });
             return self.refuse_offer(now, transfer, Refusal::NoSpace);
         }
-        let mut renamed = BTreeMap::new();
+        let mut places = Places::default();
         if let (Some(name), Some(top)) = (&how.name, manifest.tops().next()) {
-            renamed.insert(top.path.top().to_owned(), name.clone());
+            places.0.insert(top.path.top().to_owned(), name.clone());
         }
-        let mut skip = SkipSet::default();
+        let mut skip = EntrySet::default();
         match how.conflict {
             Conflict::Refuse if !examined.existing.is_empty() => {
                 self.event(Event::Failed { transfer, why: TransferFailure::WouldOverwrite, kept: 0 });
@@ -199,19 +198,23 @@ impl Node {
             Conflict::Rename => {
                 for (taken, free) in &examined.alternatives {
                     let original =
-                        renamed.iter().find(|(_, name)| *name == taken).map(|(top, _)| top.clone());
-                    renamed.insert(original.unwrap_or_else(|| taken.clone()), free.clone());
+                        places.0.iter().find(|(_, name)| *name == taken).map(|(top, _)| top.clone());
+                    places.0.insert(original.unwrap_or_else(|| taken.clone()), free.clone());
                 }
             }
         }
         let overwrite = how.conflict == Conflict::Overwrite;
         let receiver =
-            Receiver::new(transfer, Arc::clone(manifest), how.into, renamed, skip.clone(), overwrite);
+            Receiver::new(transfer, Arc::clone(manifest), how.into, places, skip.clone(), overwrite);
         let (into, directories) = (receiver.folder(), receiver.directories());
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        let sender = incoming.from;
         incoming.state = State::Preparing { receiver: Box::new(receiver), skip };
         incoming.busy = incoming.busy.saturating_add(1);
-        self.storage.ask(Work::Prepare { into, directories }, Purpose::Prepare(transfer));
+        self.storage.ask(
+            Work::Prepare { transfer, sender, into, directories, journal: false },
+            Purpose::Prepare(transfer),
+        );
     }
 
     /// Refuses an offer of which nothing has been taken.

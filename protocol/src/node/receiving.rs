@@ -14,7 +14,7 @@ use crate::link::LinkKey;
 use crate::storage::{StorageError, Work, WriteChunk};
 use crate::transfer::hash::Root;
 use crate::transfer::{Entry, Manifest, Receiver, RelativePath, TransferId, WriteFailure};
-use crate::wire::{Answer, CancelReason, Chunk, Control, OfferHead, SkipSet};
+use crate::wire::{Answer, CancelReason, Chunk, Control, EntrySet, OfferHead, Wanted};
 use crate::{Acceptance, Event, LinkLoss, Progress, Refusal, Road, Standing, TransferFailure, Why};
 
 /// Bytes that a manifest may take, and a stranger's.
@@ -51,7 +51,7 @@ pub(super) enum State {
     /// The user is asked.
     Asked { manifest: Arc<Manifest>, until: Instant },
     /// Directories are being made.
-    Preparing { receiver: Box<Receiver>, skip: SkipSet },
+    Preparing { receiver: Box<Receiver>, skip: EntrySet },
     /// Bytes are moving.
     Receiving {
         receiver: Box<Receiver>,
@@ -181,7 +181,11 @@ impl Node {
         incoming.moves(now);
         self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
         self.links.widen(link);
-        self.say(now, link, &Control::Answer { transfer, answer: Answer::Accept(skip) });
+        self.say(
+            now,
+            link,
+            &Control::Answer { transfer, answer: Answer::Accept(Wanted { skip, ..Wanted::default() }) },
+        );
         self.event(Event::Started { transfer, bytes });
     }
 
@@ -341,6 +345,7 @@ impl Node {
     /// Ends a transfer on this side: what is whole stays, what is partial goes, and only then is the user told.
     fn end_incoming(&mut self, transfer: TransferId, why: TransferFailure) {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        let sender = incoming.from;
         let state = std::mem::replace(&mut incoming.state, State::Ending { discard: None });
         let (discard, placed) = match state {
             State::Ending { discard } => {
@@ -356,6 +361,7 @@ impl Node {
         };
         let discard = discard.map(|(into, partials, directories)| Work::Discard {
             transfer,
+            sender,
             into,
             partials,
             directories,

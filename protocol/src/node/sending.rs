@@ -14,7 +14,7 @@ use crate::storage::{HashedChunk, ReadChunk, ScanError, Scanned, StorageError, W
 use crate::transfer::hash::Root;
 use crate::transfer::{Manifest, ReadFailure, Sender, TransferId};
 use crate::wire::{
-    CancelReason, Control, SkipSet, encode_chunk, encode_offer, encode_open_chunks, encode_part,
+    CancelReason, Control, Wanted, encode_chunk, encode_offer, encode_open_chunks, encode_part,
 };
 use crate::{Event, LinkLoss, Progress, Refusal, Road, TransferFailure, Unreachable, Why};
 
@@ -156,13 +156,13 @@ impl Node {
         now: Instant,
         link: LinkKey,
         transfer: TransferId,
-        skip: SkipSet,
+        wanted: Wanted,
     ) {
         let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
         match &outgoing.state {
             State::Offered { link: on, offer, whole: true, .. } if *on == link => {
                 let Offer { manifest, sources } = offer.clone();
-                let sender = Sender::new(transfer, manifest, sources, skip);
+                let sender = Sender::new(transfer, manifest, sources, wanted.skip);
                 let (_, bytes) = sender.progress();
                 outgoing.state = State::Sending { link, sender, channels: Vec::new(), since: now };
                 outgoing.moved = now;

@@ -166,14 +166,15 @@ impl Node {
                 }
             }
             Control::Receipt { id, state } => self.chat.receipt(peer, id, state),
-            Control::Answer { transfer, answer: Answer::Accept(skip) } => {
-                self.offer_accepted(now, link, transfer, skip);
+            Control::Answer { transfer, answer: Answer::Accept(wanted) } => {
+                self.offer_accepted(now, link, transfer, wanted);
             }
             Control::Answer { transfer, answer: Answer::Refuse(why) } => {
                 self.offer_refused(link, transfer, why);
             }
             Control::Complete { transfer, root } => self.sender_complete(now, link, transfer, root),
             Control::Received { transfer, root } => self.receiver_has_it(now, link, transfer, root),
+            Control::Pause { .. } | Control::Resume { .. } => {}
             Control::Cancel { transfer, reason } => self.cancelled_by_peer(link, transfer, reason),
         }
     }
@@ -281,7 +282,7 @@ impl Node {
                     match record.table {
                         Table::Contacts => self.contacts.load(record),
                         Table::Outbox | Table::Peers => self.chat.load(record),
-                        Table::Inbox => {}
+                        Table::Inbox | Table::Transfers => {}
                     }
                 }
                 self.state = State::Ready;

@@ -34,6 +34,35 @@ pub enum EntryKind {
     File(u64),
 }
 
+/// A file as it was offered: its path, size and modification time, hashed. A file that has changed has another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileIdentity(pub [u8; 16]);
+
+impl std::fmt::Display for FileIdentity {
+    /// 32 hexadecimal digits.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for FileIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Outermost names that an offer's entries have on the receiving disk, where they are other ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places(pub BTreeMap<String, String>);
+
+impl Places {
+    /// Where an entry goes, below the folder.
+    pub fn of(&self, path: &RelativePath) -> RelativePath {
+        let top = self.0.get(path.top());
+        top.and_then(|top| path.with_top(top).ok()).unwrap_or_else(|| path.clone())
+    }
+}
+
 /// Why a manifest is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadManifest {
@@ -85,6 +114,17 @@ impl Manifest {
         self.entries.get(usize::try_from(index).ok()?)
     }
 
+    /// What stands for the whole manifest: two with the same digest offer the same.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("hither v1 manifest");
+        for entry in &self.entries {
+            hasher
+                .update(&entry.identity().0)
+                .update(&[u8::from(entry.is_file()), u8::from(entry.executable)]);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// The files, with their numbers.
     pub fn files(&self) -> impl Iterator<Item = (u32, &Entry)> {
         (0_u32..).zip(&self.entries).filter(|(_, entry)| entry.is_file())
@@ -112,6 +152,16 @@ impl Manifest {
 }
 
 impl Entry {
+    /// What tells it from a file that has changed.
+    pub fn identity(&self) -> FileIdentity {
+        let mut hasher = blake3::Hasher::new_derive_key("hither v1 file identity");
+        hasher.update(&self.size().to_le_bytes()).update(&self.modified.to_le_bytes());
+        hasher.update(self.path.as_str().as_bytes());
+        let mut identity = [0; 16];
+        hasher.finalize_xof().fill(&mut identity);
+        FileIdentity(identity)
+    }
+
     /// Bytes of content: 0 for a directory.
     pub fn size(&self) -> u64 {
         match self.kind {

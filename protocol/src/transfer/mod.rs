@@ -1,6 +1,7 @@
 //! Files: what is offered, how it is cut and hashed, and the machines that send and receive it.
 
 pub mod hash;
+pub mod journal;
 mod manifest;
 mod path;
 mod receiver;
@@ -8,7 +9,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-pub use manifest::{BadManifest, Entry, EntryKind, Manifest};
+pub use manifest::{BadManifest, Entry, EntryKind, FileIdentity, Manifest, Places};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
 pub(crate) use receiver::{Receiver, WriteFailure};
 pub(crate) use sender::{ReadFailure, Sender};

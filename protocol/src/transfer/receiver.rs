@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::hash::{self, CHUNK, Root, Tree};
-use super::{Manifest, RelativePath, TransferId};
-use crate::storage::{FinishFile, StorageError, WriteChunk};
-use crate::wire::{Chunk, SkipSet};
+use super::{Manifest, Places, RelativePath, TransferId};
+use crate::storage::{FinishFile, PartialFile, StorageError, WriteChunk};
+use crate::wire::{Chunk, EntrySet};
 
 /// Files put in place together: they share their flushes to disk.
 const FINISH_FILES: usize = 512;
@@ -24,9 +24,8 @@ pub(crate) struct Receiver {
     id: TransferId,
     manifest: Arc<Manifest>,
     into: Arc<PathBuf>,
-    /// Another outermost name for some.
-    renamed: BTreeMap<String, String>,
-    skip: SkipSet,
+    places: Places,
+    skip: EntrySet,
     overwrite: bool,
     open: BTreeMap<u32, OpenFile>,
     whole: Vec<u32>,
@@ -72,8 +71,8 @@ impl Receiver {
         id: TransferId,
         manifest: Arc<Manifest>,
         into: PathBuf,
-        renamed: BTreeMap<String, String>,
-        skip: SkipSet,
+        places: Places,
+        skip: EntrySet,
         overwrite: bool,
     ) -> Self {
         let wanted = manifest.files().filter(|(index, _)| !skip.contains(*index));
@@ -84,7 +83,7 @@ impl Receiver {
             id,
             manifest,
             into: Arc::new(into),
-            renamed,
+            places,
             skip,
             overwrite,
             open: BTreeMap::new(),
@@ -102,7 +101,7 @@ impl Receiver {
     /// The directories of the offer, under their names here.
     pub(crate) fn directories(&self) -> Vec<RelativePath> {
         let entries = self.manifest.entries().iter();
-        entries.filter(|entry| !entry.is_file()).map(|entry| self.place(&entry.path)).collect()
+        entries.filter(|entry| !entry.is_file()).map(|entry| self.places.of(&entry.path)).collect()
     }
 
     /// A chunk is announced: whether it may arrive. Each may once.
@@ -132,9 +131,8 @@ impl Receiver {
         let entry = self.manifest.entry(chunk.file)?;
         Some(WriteChunk {
             transfer: self.id,
-            file: chunk.file,
             into: Arc::clone(&self.into),
-            path: self.place(&entry.path),
+            target: self.target(chunk.file)?,
             size: entry.size(),
             offset: chunk.offset,
             data,
@@ -175,9 +173,9 @@ impl Receiver {
             let entry = self.manifest.entry(file)?;
             Some(FinishFile {
                 transfer: self.id,
-                file,
                 into: Arc::clone(&self.into),
-                path: self.place(&entry.path),
+                target: self.target(file)?,
+                root: *self.roots.get(&file)?,
                 modified: entry.modified,
                 executable: entry.executable,
                 overwrite: self.overwrite,
@@ -221,7 +219,7 @@ impl Receiver {
 
     /// Where the outermost entries are.
     pub(crate) fn tops(&self) -> Vec<PathBuf> {
-        self.manifest.tops().map(|entry| self.into.join(self.place(&entry.path).as_str())).collect()
+        self.manifest.tops().map(|entry| self.into.join(self.places.of(&entry.path).as_str())).collect()
     }
 
     /// The folder.
@@ -230,14 +228,14 @@ impl Receiver {
     }
 
     /// Every file that is not in place and may have a partial one.
-    pub(crate) fn partials(&self) -> Vec<(u32, RelativePath)> {
+    pub(crate) fn partials(&self) -> Vec<PartialFile> {
         let begun = self.open.keys().chain(self.roots.keys());
-        begun.filter_map(|file| Some((*file, self.place(&self.manifest.entry(*file)?.path)))).collect()
+        begun.filter_map(|file| self.target(*file)).collect()
     }
 
-    fn place(&self, path: &RelativePath) -> RelativePath {
-        let top = self.renamed.get(path.top());
-        top.and_then(|top| path.with_top(top).ok()).unwrap_or_else(|| path.clone())
+    fn target(&self, file: u32) -> Option<PartialFile> {
+        let entry = self.manifest.entry(file)?;
+        Some(PartialFile { file, identity: entry.identity(), path: self.places.of(&entry.path) })
     }
 }
 

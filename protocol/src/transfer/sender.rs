@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::hash::{self, CHUNK, Root, Tree};
 use super::{Manifest, TransferId};
 use crate::storage::{HashedChunk, ReadChunk, StorageError};
-use crate::wire::{Chunk, SkipSet};
+use crate::wire::{Chunk, EntrySet};
 
 /// Bytes read and not yet handed to the link, at most; so much memory a transfer takes whatever its size.
 const READ_AHEAD: u64 = 4 * 1024 * 1024;
@@ -24,7 +24,7 @@ pub(crate) struct Sender {
     id: TransferId,
     manifest: Arc<Manifest>,
     sources: Vec<Arc<PathBuf>>,
-    skip: SkipSet,
+    skip: EntrySet,
     /// The next chunk to read.
     cursor: Option<(u32, u64)>,
     /// Bytes asked for and not handed to the link; a chunk counts as one byte at least.
@@ -52,7 +52,7 @@ impl Sender {
         id: TransferId,
         manifest: Arc<Manifest>,
         sources: Vec<Arc<PathBuf>>,
-        skip: SkipSet,
+        skip: EntrySet,
     ) -> Self {
         let wanted = manifest.files().filter(|(index, _)| !skip.contains(*index));
         let total = wanted.map(|(_, entry)| entry.size()).fold(0, u64::saturating_add);

@@ -21,6 +21,8 @@ pub(crate) enum Control {
     Complete { transfer: TransferId, root: Root },
     Received { transfer: TransferId, root: Root },
     Cancel { transfer: TransferId, reason: CancelReason },
+    Pause { transfer: TransferId },
+    Resume { transfer: TransferId },
 }
 
 /// What became of a message.
@@ -33,8 +35,30 @@ pub(crate) enum ReceiptState {
 /// What a receiver says to an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    Accept(SkipSet),
+    Accept(Wanted),
     Refuse(Refusal),
+}
+
+/// What a receiver wants of an offer that it accepts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Entries that do not travel and do not count.
+    pub(crate) skip: EntrySet,
+    /// Files that it has in place from before.
+    pub(crate) held: EntrySet,
+    /// Chunks of other files that it has, in ascending order and apart; at most [`MAX_RUNS`].
+    pub(crate) runs: Vec<Run>,
+}
+
+/// Most runs in an answer. A receiver that has more pieces takes some of them anew.
+pub(crate) const MAX_RUNS: usize = 2000;
+
+/// Chunks of one file, one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) file: u32,
+    pub(crate) first: u64,
+    pub(crate) count: u64,
 }
 
 /// Why a side gives a transfer up.
@@ -50,11 +74,11 @@ pub(crate) enum CancelReason {
     Stalled,
 }
 
-/// Entries of a manifest that need not travel.
+/// Some of a manifest's entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct SkipSet(Vec<u8>);
+pub(crate) struct EntrySet(Vec<u8>);
 
-impl SkipSet {
+impl EntrySet {
     /// Adds an entry's number.
     pub(crate) fn insert(&mut self, index: u32) {
         let Ok(byte) = usize::try_from(index / 8) else { return };
@@ -73,10 +97,56 @@ impl SkipSet {
     }
 }
 
+impl EntrySet {
+    /// The set in the wire's bits.
+    pub(crate) fn bits(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A set from the wire's bits.
+    pub(crate) fn from_bits(bits: &[u8]) -> Self {
+        Self(bits.to_vec())
+    }
+}
+
+impl Wanted {
+    fn fill(&self, mut root: schema::acceptance::Builder<'_>) {
+        root.set_skip(self.skip.bits());
+        root.set_held(self.held.bits());
+        let mut runs = root.init_runs(u32::try_from(self.runs.len()).unwrap_or(u32::MAX));
+        for (index, run) in (0..).zip(&self.runs) {
+            let mut place = runs.reborrow().get(index);
+            place.set_file(run.file);
+            place.set_first(run.first);
+            place.set_count(run.count);
+        }
+    }
+
+    fn parse(root: schema::acceptance::Reader<'_>) -> Result<Self, Malformed> {
+        let mut runs: Vec<Run> = Vec::new();
+        for run in root.get_runs()? {
+            let run = Run { file: run.get_file(), first: run.get_first(), count: run.get_count() };
+            let end = run.first.checked_add(run.count).ok_or(Malformed)?;
+            let after = runs.last().is_none_or(|last| {
+                (last.file, last.first.saturating_add(last.count)) <= (run.file, run.first)
+            });
+            if end == run.first || !after || runs.len() >= MAX_RUNS {
+                return Err(Malformed);
+            }
+            runs.push(run);
+        }
+        Ok(Self {
+            skip: EntrySet::from_bits(root.get_skip()?),
+            held: EntrySet::from_bits(root.get_held()?),
+            runs,
+        })
+    }
+}
+
 impl Control {
     /// The message with its frame.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        encode::<control::Owned>(|root| match self {
+        encode::<control::Owned>(|mut root| match self {
             Self::Hello { agent } => root.init_hello().set_agent(shortened(agent, MAX_AGENT).as_str()),
             Self::Message(envelope) => envelope.fill(root.init_message()),
             Self::Receipt { id, state } => {
@@ -91,7 +161,7 @@ impl Control {
                 let mut reply = root.init_answer();
                 reply.set_transfer(&transfer.0);
                 match answer {
-                    Answer::Accept(skip) => reply.set_accept(&skip.0),
+                    Answer::Accept(wanted) => wanted.fill(reply.init_accept()),
                     Answer::Refuse(why) => reply.set_refuse(refusal_out(*why)),
                 }
             }
@@ -110,6 +180,8 @@ impl Control {
                 cancel.set_transfer(&transfer.0);
                 cancel.set_reason(reason_out(*reason));
             }
+            Self::Pause { transfer } => root.set_pause(&transfer.0),
+            Self::Resume { transfer } => root.set_resume(&transfer.0),
         })
     }
 
@@ -134,7 +206,7 @@ impl Control {
                 let answer = answer?;
                 let transfer = TransferId(exact(answer.get_transfer()?)?);
                 let answer = match answer.which()? {
-                    schema::answer::Accept(skip) => Answer::Accept(SkipSet(skip?.to_vec())),
+                    schema::answer::Accept(wanted) => Answer::Accept(Wanted::parse(wanted?)?),
                     schema::answer::Refuse(why) => Answer::Refuse(refusal_in(why?)),
                 };
                 Self::Answer { transfer, answer }
@@ -160,6 +232,8 @@ impl Control {
                     reason: reason_in(cancel.get_reason()?),
                 }
             }
+            control::Pause(transfer) => Self::Pause { transfer: TransferId(exact(transfer?)?) },
+            control::Resume(transfer) => Self::Resume { transfer: TransferId(exact(transfer?)?) },
         })
     }
 }

@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use super::Malformed;
 
 /// The longest frame, in bytes, its length not counted.
-pub(crate) const MAX_FRAME: usize = 64 * 1024;
+pub(crate) const MAX_FRAME: usize = 192 * 1024;
 
 /// Cuts a stream into frames. Holds at most one frame.
 #[derive(Debug, Default)]

@@ -12,10 +12,12 @@ mod records;
 mod tests;
 mod transfer;
 
-pub(crate) use control::{Answer, CancelReason, Control, ReceiptState, SkipSet};
+pub(crate) use control::{Answer, CancelReason, Control, EntrySet, MAX_RUNS, ReceiptState, Run, Wanted};
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::FrameReader;
-pub(crate) use records::{PeerCount, QueuedRecord, encode_contact, encode_kept, parse_contact};
+pub(crate) use records::{
+    Accepted, PeerCount, QueuedRecord, UnfinishedRecord, Way, encode_contact, encode_kept, parse_contact,
+};
 pub(crate) use transfer::{
     ChannelOpen, Chunk, OfferHead, encode_chunk, encode_offer, encode_open_chunks, encode_part, parse_chunk,
     parse_open, parse_part,
@@ -48,7 +50,9 @@ impl From<std::str::Utf8Error> for Malformed {
 
 /// Reads one message. The traversal limit is four times what can have been sent, so pointers that share a target
 /// cannot multiply work; nesting goes no deeper than the schema does.
-fn read<T: capnp::traits::Owned>(bytes: &[u8]) -> Result<TypedReader<BufferSegments<&[u8]>, T>, Malformed> {
+pub(crate) fn read<T: capnp::traits::Owned>(
+    bytes: &[u8],
+) -> Result<TypedReader<BufferSegments<&[u8]>, T>, Malformed> {
     let words = bytes.len().div_ceil(8);
     let mut options = ReaderOptions::new();
     options.traversal_limit_in_words(Some(words.saturating_mul(4).max(64))).nesting_limit(8);
@@ -61,7 +65,7 @@ fn read<T: capnp::traits::Owned>(bytes: &[u8]) -> Result<TypedReader<BufferSegme
 }
 
 /// Encodes one message without a frame.
-fn encode_bare<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
+pub(crate) fn encode_bare<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
     let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(32));
     fill(message.init_root::<T::Builder<'_>>());
     capnp::serialize::write_message_to_words(&message)
@@ -77,6 +81,6 @@ fn encode<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8>
 }
 
 /// Exactly `N` bytes.
-fn exact<const N: usize>(data: &[u8]) -> Result<[u8; N], Malformed> {
+pub(crate) fn exact<const N: usize>(data: &[u8]) -> Result<[u8; N], Malformed> {
     data.try_into().map_err(|_| Malformed)
 }

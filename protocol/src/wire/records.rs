@@ -1,10 +1,13 @@
 //! Records on this node's own disk. A record that does not parse is damaged; it is left where it is and not used.
 
-use hither_schema::records_capnp::{contact, kept, peer_count, queued};
+use std::path::PathBuf;
 
-use super::{Envelope, Malformed, encode_bare, exact, read};
+use hither_schema::records_capnp::{contact, kept, peer_count, queued, unfinished};
+
+use super::{EntrySet, Envelope, Malformed, encode_bare, exact, read};
 use crate::chat::MessageId;
 use crate::identity::PeerId;
+use crate::transfer::Places;
 
 /// A message that waits for its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,4 +87,118 @@ pub(crate) fn parse_contact(bytes: &[u8]) -> Result<(String, bool), Malformed> {
     let message = read::<contact::Owned>(bytes)?;
     let contact = message.get()?;
     Ok((contact.get_name()?.to_str()?.to_owned(), contact.get_blocked()))
+}
+
+/// A transfer that was begun and is not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnfinishedRecord {
+    pub(crate) peer: PeerId,
+    pub(crate) name: String,
+    pub(crate) files: u32,
+    pub(crate) bytes: u64,
+    /// Bytes the receiver had when this side last noted it.
+    pub(crate) done: u64,
+    /// Unix milliseconds.
+    pub(crate) begun: u64,
+    pub(crate) paused: bool,
+    pub(crate) way: Way,
+}
+
+/// Which way a transfer goes, and what this side needs to go on with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Of these paths, as they were named.
+    Sending(Vec<PathBuf>),
+    Receiving(Accepted),
+}
+
+/// How an offer was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    pub(crate) into: PathBuf,
+    /// Of the manifest.
+    pub(crate) digest: [u8; 32],
+    pub(crate) places: Places,
+    pub(crate) skip: EntrySet,
+    pub(crate) overwrite: bool,
+}
+
+impl UnfinishedRecord {
+    /// `None` where a path is not Unicode: such a transfer cannot be found again.
+    pub(crate) fn encode(&self) -> Option<Vec<u8>> {
+        let texts = |paths: &[PathBuf]| {
+            paths.iter().map(|path| path.to_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+        };
+        let paths = match &self.way {
+            Way::Sending(paths) => texts(paths)?,
+            Way::Receiving(accepted) => texts(std::slice::from_ref(&accepted.into))?,
+        };
+        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        Some(encode_bare::<unfinished::Owned>(|mut root| {
+            root.set_peer(self.peer.as_bytes());
+            root.set_name(&self.name);
+            root.set_files(self.files);
+            root.set_bytes(self.bytes);
+            root.set_done(self.done);
+            root.set_begun(self.begun);
+            root.set_paused(self.paused);
+            match &self.way {
+                Way::Sending(_) => {
+                    let mut list = root.init_sending(count(paths.len()));
+                    for (index, path) in (0..).zip(&paths) {
+                        list.set(index, path);
+                    }
+                }
+                Way::Receiving(accepted) => {
+                    let mut receiving = root.init_receiving();
+                    receiving.set_into(paths.first().map_or("", String::as_str));
+                    receiving.set_digest(&accepted.digest);
+                    receiving.set_skip(accepted.skip.bits());
+                    receiving.set_overwrite(accepted.overwrite);
+                    let mut list = receiving.init_places(count(accepted.places.0.len()));
+                    for (index, (from, to)) in (0..).zip(&accepted.places.0) {
+                        let mut renamed = list.reborrow().get(index);
+                        renamed.set_from(from);
+                        renamed.set_to(to);
+                    }
+                }
+            }
+        }))
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let message = read::<unfinished::Owned>(bytes)?;
+        let root = message.get()?;
+        let way = match root.which()? {
+            unfinished::Sending(paths) => {
+                let paths = paths?.iter().map(|path| Ok(PathBuf::from(path?.to_str()?)));
+                Way::Sending(paths.collect::<Result<_, Malformed>>()?)
+            }
+            unfinished::Receiving(receiving) => {
+                let receiving = receiving?;
+                let mut places = Places::default();
+                for renamed in receiving.get_places()? {
+                    let (from, to) = (renamed.get_from()?.to_str()?, renamed.get_to()?.to_str()?);
+                    places.0.insert(from.to_owned(), to.to_owned());
+                }
+                Way::Receiving(Accepted {
+                    into: PathBuf::from(receiving.get_into()?.to_str()?),
+                    digest: exact(receiving.get_digest()?)?,
+                    places,
+                    skip: EntrySet::from_bits(receiving.get_skip()?),
+                    overwrite: receiving.get_overwrite(),
+                })
+            }
+        };
+        Ok(Self {
+            peer: PeerId::from_bytes(root.get_peer()?).map_err(|_| Malformed)?,
+            name: root.get_name()?.to_str()?.to_owned(),
+            files: root.get_files(),
+            bytes: root.get_bytes(),
+            done: root.get_done(),
+            begun: root.get_begun(),
+            paused: root.get_paused(),
+            way,
+        })
+    }
 }
