@@ -51,6 +51,8 @@ pub struct Rules {
     pub expected: BTreeSet<PeerId>,
     /// Refuse everyone but those expected.
     pub only_expected: bool,
+    /// Whether transfers that are interrupted cannot be gone on with: their folder is a passing one.
+    pub forgetful: bool,
 }
 
 /// What happens to offers and messages of strangers.

@@ -193,6 +193,9 @@ impl Node {
         head: OfferHead,
     ) -> Result<Inflow, Stop> {
         let transfer = head.transfer;
+        if self.offered_again(now, link, peer, transfer) {
+            return Err(Stop::Unwanted);
+        }
         if self.incoming.contains_key(&transfer) || self.outgoing.contains_key(&transfer) {
             return Err(Stop::Violation);
         }

@@ -13,12 +13,18 @@ pub(super) enum Purpose {
     Load,
     Chat(ChatTicket),
     Contacts,
+    /// Records of transfers.
+    Records,
     Scan(TransferId),
     Read(TransferId, Vec<ReadChunk>),
     Examine(TransferId),
     Prepare(TransferId),
     Write(TransferId, Vec<Chunk>),
+    Checkpoint(TransferId),
     Finish(TransferId),
+    Recover(TransferId),
+    Check(TransferId),
+    Close(TransferId),
     Discard(TransferId),
 }
 
@@ -50,7 +56,7 @@ impl StorageQueue {
     /// A result came back: what for.
     pub(super) fn done(&mut self, id: StorageId) -> Option<Purpose> {
         let purpose = self.purposes.remove(&id)?;
-        if matches!(purpose, Purpose::Chat(_) | Purpose::Contacts) {
+        if matches!(purpose, Purpose::Chat(_) | Purpose::Contacts | Purpose::Records) {
             self.commits = self.commits.saturating_sub(1);
         }
         Some(purpose)
