@@ -288,7 +288,11 @@ impl Node {
         let (bytes, resumed, since) = match (&outgoing.state, &outgoing.offer) {
             (State::Completing { bytes, resumed, since, .. }, _) => (*bytes, *resumed, *since),
             // It had everything before the link was lost, and its word for that was lost with it.
-            (State::Offered { .. }, Some(offer)) => (0, offer.manifest.bytes(), now),
+            (State::Offered { .. }, Some(offer))
+                if outgoing.root.is_some() || self.unfinished.contains(transfer) =>
+            {
+                (0, offer.manifest.bytes(), now)
+            }
             _ => return,
         };
         if outgoing.root.is_some_and(|root| root != theirs) {

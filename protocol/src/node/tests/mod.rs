@@ -10,5 +10,6 @@
 mod bench;
 mod crowds;
 mod exhaustion;
+mod resuming;
 mod rules;
 mod violations;

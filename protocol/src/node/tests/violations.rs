@@ -3,8 +3,8 @@
 use super::bench::{Bench, directory, file, id};
 use crate::transfer::hash::{CHUNK, ChunkValue, Root, chunk_value};
 use crate::wire::{
-    Answer, CancelReason, Chunk, Control, NewContent, ReceiptState, SkipSet, encode_chunk,
-    encode_open_chunks, encode_part,
+    Answer, CancelReason, Chunk, Control, NewContent, ReceiptState, Wanted, encode_chunk, encode_open_chunks,
+    encode_part,
 };
 use crate::{Event, LinkLoss, MessageState, Refusal, TransferFailure};
 
@@ -28,7 +28,7 @@ fn expect_control_ends_the_link(bytes: Vec<u8>) {
 
 #[test]
 fn an_oversized_frame_ends_the_link() {
-    expect_control_ends_the_link((64 * 1024 + 1_u32).to_le_bytes().to_vec());
+    expect_control_ends_the_link((192 * 1024 + 1_u32).to_le_bytes().to_vec());
     expect_control_ends_the_link(u32::MAX.to_le_bytes().to_vec());
 }
 
@@ -184,9 +184,9 @@ fn a_message_for_a_transfer_of_another_link_does_nothing() {
         Control::Complete { transfer: id(1), root: Root([3; 32]) },
         Control::Cancel { transfer: id(1), reason: CancelReason::Cancelled },
         Control::Answer { transfer: id(1), answer: Answer::Refuse(Refusal::Declined) },
-        Control::Answer { transfer: id(1), answer: Answer::Accept(SkipSet::default()) },
+        Control::Answer { transfer: id(1), answer: Answer::Accept(Wanted::default()) },
         Control::Received { transfer: id(1), root: Root([3; 32]) },
-        Control::Answer { transfer: id(9), answer: Answer::Accept(SkipSet::default()) },
+        Control::Answer { transfer: id(9), answer: Answer::Accept(Wanted::default()) },
     ] {
         bench.say(eve, link, &message);
     }
@@ -312,7 +312,7 @@ fn offering() -> (Bench, usize, crate::link::LinkKey, crate::transfer::TransferI
 #[test]
 fn an_offer_accepted_twice_ends_the_link() {
     let (mut bench, mallory, link, transfer) = offering();
-    let accept = Control::Answer { transfer, answer: Answer::Accept(SkipSet::default()) };
+    let accept = Control::Answer { transfer, answer: Answer::Accept(Wanted::default()) };
     bench.hold = true;
     bench.say(mallory, link, &accept);
     assert_eq!(bench.count(|event| matches!(event, Event::Started { .. })), 1);
@@ -325,7 +325,7 @@ fn received_before_everything_was_sent_is_not_believed() {
     let (mut bench, mallory, link, transfer) = offering();
     let root = Root(*blake3::hash(&[1; 1000]).as_bytes());
     bench.say(mallory, link, &Control::Received { transfer, root });
-    let accept = Control::Answer { transfer, answer: Answer::Accept(SkipSet::default()) };
+    let accept = Control::Answer { transfer, answer: Answer::Accept(Wanted::default()) };
     bench.hold = true;
     bench.say(mallory, link, &accept);
     bench.say(mallory, link, &Control::Received { transfer, root });
@@ -338,7 +338,7 @@ fn received_before_everything_was_sent_is_not_believed() {
 #[test]
 fn received_with_a_false_root_is_a_failure() {
     let (mut bench, mallory, link, transfer) = offering();
-    bench.say(mallory, link, &Control::Answer { transfer, answer: Answer::Accept(SkipSet::default()) });
+    bench.say(mallory, link, &Control::Answer { transfer, answer: Answer::Accept(Wanted::default()) });
     bench.say(mallory, link, &Control::Received { transfer, root: Root([0; 32]) });
     let is_mismatch = |event: &Event| matches!(event, Event::Failed { why: TransferFailure::Mismatch, .. });
     assert_eq!(bench.count(is_mismatch), 1);
