@@ -332,9 +332,12 @@ fn a_paused_transfer_stands_still_on_either_sides_word_and_goes_on() {
     bench.say(bob, link, &Control::Resume { transfer });
     assert_eq!(bench.node.transfers()[0].state, TransferState::Active);
 
+    let (mut bench, bob, link) = receiving();
+    let transfer = id(1);
     bench.node.pause(bench.now, transfer).unwrap();
-    bench.run_for(Duration::from_millis(30));
-    assert!(bench.peers[bob].heard.contains(&(link, Control::Pause { transfer })));
+    bench.run_for(Duration::from_secs(1000));
+    assert_eq!(bench.peers[bob].heard.iter().filter(|(_, it)| *it == Control::Pause { transfer }).count(), 1);
+    assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 0);
     bench.node.resume(bench.now, transfer).unwrap();
     bench.run_for(Duration::from_millis(30));
     assert!(bench.peers[bob].heard.contains(&(link, Control::Resume { transfer })));
