@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Bound;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -33,6 +34,9 @@ pub(super) struct QuicLink {
     incoming: BTreeSet<StreamId>,
     readable: BTreeSet<StreamId>,
     outgoing: BTreeMap<StreamId, VecDeque<Bytes>>,
+    /// Which one-way channel is the first to get room, and whether there is some again.
+    turn: Bound<StreamId>,
+    room: bool,
     closing: Closing,
 }
 
@@ -70,6 +74,8 @@ impl QuicLink {
             incoming: BTreeSet::new(),
             readable: BTreeSet::new(),
             outgoing: BTreeMap::new(),
+            turn: Bound::Unbounded,
+            room: false,
             closing: Closing::No,
         }
     }
@@ -91,6 +97,9 @@ impl QuicLink {
             }
         }
         self.flush_control();
+        if std::mem::take(&mut self.room) {
+            self.flush_waiting();
+        }
         if self.closing == Closing::Asked && self.control_out.is_empty() {
             let finished = self.control.map(|stream| self.connection.send_stream(stream).finish());
             self.closing = Closing::Finishing;
@@ -133,7 +142,7 @@ impl QuicLink {
             StreamEvent::Readable { id } => {
                 self.readable.insert(id);
             }
-            StreamEvent::Writable { id } => self.flush(id),
+            StreamEvent::Writable { .. } => self.room = true,
             StreamEvent::Stopped { id, .. } => {
                 self.outgoing.remove(&id);
                 // RFC 9000, section 3.5: who is told to stop resets, and the peer can allow another stream.
@@ -245,6 +254,30 @@ impl QuicLink {
     fn flush(&mut self, stream: StreamId) {
         if let Some(queue) = self.outgoing.get_mut(&stream) {
             write_queue(&mut self.connection, stream, queue);
+        }
+    }
+
+    /// Gives what room there is to the channels that wait for it, one after the other, each until what it waits with
+    /// is gone. The QUIC implementation would always tell the one first that was blocked last.
+    fn flush_waiting(&mut self) {
+        let before = match self.turn {
+            Bound::Included(stream) => Bound::Excluded(stream),
+            Bound::Excluded(stream) => Bound::Included(stream),
+            Bound::Unbounded => Bound::Unbounded,
+        };
+        let from_turn = self.outgoing.range((self.turn, Bound::Unbounded));
+        let rest = self.outgoing.range((Bound::Unbounded, before));
+        let rest = rest.take_while(|_| before != Bound::Unbounded);
+        let waiting = from_turn.chain(rest).filter(|(_, queue)| !queue.is_empty());
+        let waiting: Vec<StreamId> = waiting.map(|(stream, _)| *stream).collect();
+        for stream in waiting {
+            let Some(queue) = self.outgoing.get_mut(&stream) else { continue };
+            let written = write_queue(&mut self.connection, stream, queue);
+            if queue.is_empty() {
+                self.turn = Bound::Excluded(stream);
+            } else if written > 0 {
+                self.turn = Bound::Included(stream);
+            }
         }
     }
 

@@ -309,9 +309,10 @@ impl Links {
         }
     }
 
-    /// Takes more at once over a link: there is consent to what comes.
-    pub(crate) fn widen(&mut self, link: LinkKey) {
-        self.with(link, |found| found.connection.set_receive_window(VarInt::from_u32(WIDE)));
+    /// Takes more at once over a link: there is consent to what comes. `most` is a bound on it, in bytes.
+    pub(crate) fn widen(&mut self, link: LinkKey, most: Option<u64>) {
+        let window = most.and_then(|most| u32::try_from(most).ok()).unwrap_or(WIDE).min(WIDE);
+        self.with(link, |found| found.connection.set_receive_window(VarInt::from_u32(window)));
     }
 
     /// Everyone with a link.

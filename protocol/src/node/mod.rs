@@ -8,6 +8,7 @@ mod config;
 mod consent;
 mod event;
 mod inflow;
+mod limits;
 mod patience;
 mod receiving;
 mod sending;
@@ -31,11 +32,13 @@ pub use config::{Config, Conflict, Rules, Strangers};
 pub use event::{
     Decision, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure, Unreachable,
 };
+pub use limits::Limits;
 pub use surroundings::{Announcement, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
 pub use types::{Acceptance, AnswerError, Contact, ContactError, OfferError, PeerView, Progress, SendError};
 
 use self::inflow::Inflow;
+use self::limits::Shares;
 use self::receiving::Incoming;
 use self::sending::Outgoing;
 use self::storage_queue::{Purpose, StorageQueue};
@@ -74,8 +77,7 @@ pub struct Node {
     outgoing: BTreeMap<TransferId, Outgoing>,
     incoming: BTreeMap<TransferId, Incoming>,
     inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
-    /// Bytes of whole chunks that wait to be written or are being written.
-    writing: u64,
+    shares: Shares,
     /// Links that have more to read, once there is room.
     starved: BTreeSet<LinkKey>,
     /// Whether links were not read because events were not fetched.
@@ -121,6 +123,8 @@ impl Node {
         let crypto = QuicCrypto::new(Arc::clone(&me), NetworkId::default(), ciphers, ephemerals);
         let mut storage = StorageQueue::default();
         storage.ask(Work::Load, Purpose::Load);
+        let mut shares = Shares::default();
+        shares.limit(now, config.limits);
         Self {
             agent: config.agent,
             rules: config.rules,
@@ -137,7 +141,7 @@ impl Node {
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
             inflows: BTreeMap::new(),
-            writing: 0,
+            shares,
             starved: BTreeSet::new(),
             crowded: false,
             told: BTreeSet::new(),
@@ -187,6 +191,7 @@ impl Node {
                 Why::Offer => self.run_out_of_patience(now),
                 Why::Room => self.feed_starved(),
                 Why::Close => self.part(now),
+                Why::Limit => self.limit_lifted(now),
                 Why::Dial => {}
             }
         }

@@ -180,7 +180,7 @@ impl Node {
         incoming.shown = true;
         incoming.moves(now);
         self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
-        self.links.widen(link);
+        self.links.widen(link, self.shares.window());
         self.say(now, link, &Control::Answer { transfer, answer: Answer::Accept(skip) });
         self.event(Event::Started { transfer, bytes });
     }
@@ -206,7 +206,7 @@ impl Node {
         let receiving = self.incoming.get_mut(&transfer).map(|incoming| &mut incoming.state);
         let Some(State::Receiving { receiver, batch, .. }) = receiving else { return };
         let Some(write) = receiver.write(&head, content) else { return };
-        self.writing = self.writing.saturating_add(u64::from(head.length));
+        self.shares.writes(transfer, u64::from(head.length));
         batch.heads.push(head);
         batch.writes.push(write);
         batch.bytes = batch.bytes.saturating_add(u64::from(head.length));
@@ -233,7 +233,7 @@ impl Node {
         results: Vec<Result<(), StorageError>>,
     ) {
         let bytes = chunks.iter().map(|head| u64::from(head.length)).fold(0, u64::saturating_add);
-        self.writing = self.writing.saturating_sub(bytes);
+        self.shares.wrote(transfer, bytes);
         let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(transfer) };
         incoming.moves(now);
         self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
@@ -316,6 +316,7 @@ impl Node {
 
     fn finish_incoming(&mut self, now: Instant, transfer: TransferId, root: Root) {
         let Some(incoming) = self.incoming.remove(&transfer) else { return };
+        self.shares.forget(transfer);
         let State::Receiving { receiver, since, .. } = incoming.state else { return };
         self.say(now, incoming.link, &Control::Received { transfer, root });
         let road = self.road(incoming.link).unwrap_or(Road::Direct);
@@ -348,7 +349,7 @@ impl Node {
                 return;
             }
             State::Receiving { receiver, made, batch, .. } => {
-                self.writing = self.writing.saturating_sub(batch.bytes);
+                self.shares.wrote(transfer, batch.bytes);
                 (Some((receiver.folder(), receiver.partials(), made)), receiver.placed())
             }
             State::Preparing { receiver, .. } => (Some((receiver.folder(), Vec::new(), Vec::new())), 0),
@@ -364,6 +365,7 @@ impl Node {
         incoming.state = State::Ending { discard };
         incoming.ending = shown.then_some((why, placed));
         self.drop_inflows(transfer);
+        self.shares.forget(transfer);
         self.run_ending(transfer);
     }
 

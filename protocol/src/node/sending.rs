@@ -1,11 +1,13 @@
 //! Our offers and their transfers, over whichever link reaches the peer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::limits::{Piece, channels as channels_for};
 use super::patience::{ANSWER, STALL};
 use super::{Node, Purpose};
 use crate::identity::PeerId;
@@ -13,15 +15,8 @@ use crate::link::{ChannelId, LinkKey};
 use crate::storage::{HashedChunk, ReadChunk, ScanError, Scanned, StorageError, Work};
 use crate::transfer::hash::Root;
 use crate::transfer::{Manifest, ReadFailure, Sender, TransferId};
-use crate::wire::{
-    CancelReason, Control, SkipSet, encode_chunk, encode_offer, encode_open_chunks, encode_part,
-};
+use crate::wire::{CancelReason, Control, SkipSet, encode_offer, encode_open_chunks, encode_part};
 use crate::{Event, LinkLoss, Progress, Refusal, Road, TransferFailure, Unreachable, Why};
-
-/// Channels that one transfer's chunks are spread over, so that a long fat path is not bound by one's window.
-const CHANNELS: usize = 4;
-/// Bytes that are worth another channel.
-const CHANNEL_WORTH: u64 = 4 * 1024 * 1024;
 
 /// An offer of ours.
 #[derive(Debug)]
@@ -224,9 +219,23 @@ impl Node {
         }
     }
 
+    /// How many transfers are sent over each link.
+    fn sending(&self) -> BTreeMap<LinkKey, usize> {
+        let mut sending = BTreeMap::new();
+        for outgoing in self.outgoing.values() {
+            if let State::Sending { link, .. } = &outgoing.state {
+                let count: &mut usize = sending.entry(*link).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        sending
+    }
+
     /// Sends what can be sent.
     pub(super) fn run_outgoing(&mut self, now: Instant) {
         let mut complete = Vec::new();
+        let sending = self.sending();
+        let read_ahead = self.shares.read_ahead(sending.values().sum());
         for (transfer, outgoing) in &mut self.outgoing {
             match &mut outgoing.state {
                 State::Scanning | State::Waiting(_) | State::Completing { .. } => {}
@@ -251,11 +260,20 @@ impl Node {
                     }
                 }
                 State::Sending { link, sender, channels, since } => {
-                    while let Some(batch) = sender.next_read() {
+                    while let Some(batch) = sender.next_read(read_ahead) {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
                     let (_, bytes) = sender.progress();
-                    let worth = usize::try_from(bytes / CHANNEL_WORTH).unwrap_or(CHANNELS).clamp(1, CHANNELS);
+                    let worth = channels_for(bytes, sending.get(link).copied().unwrap_or(1));
+                    // What others need for a fair part is given back between two chunks.
+                    if channels.len() > worth
+                        && let Some(place) = channels.iter().position(|channel| {
+                            self.links.is_writable(*link, *channel)
+                                && !self.shares.has_rest(*transfer, *channel)
+                        })
+                    {
+                        self.links.finish(*link, channels.remove(place));
+                    }
                     while channels.len() < worth && bytes > 0 || channels.is_empty() {
                         let Some(channel) = self.links.open(*link) else { break };
                         self.links.write(*link, channel, [Bytes::from(encode_open_chunks(*transfer))]);
@@ -270,15 +288,22 @@ impl Node {
                             blocked = blocked.saturating_add(1);
                             continue;
                         }
-                        let Some((head, data)) = sender.take_chunk() else { break };
-                        blocked = 0;
-                        outgoing.moved = now;
-                        self.links.write(*link, *channel, [Bytes::from(encode_chunk(&head)), data]);
+                        match self.shares.next_piece(now, *transfer, *channel, || sender.take_chunk()) {
+                            Piece::Ready(pieces) => {
+                                blocked = 0;
+                                outgoing.moved = now;
+                                self.links.write(*link, *channel, pieces);
+                            }
+                            Piece::Elsewhere => blocked = blocked.saturating_add(1),
+                            Piece::None => break,
+                        }
                     }
-                    while let Some(batch) = sender.next_read() {
+                    while let Some(batch) = sender.next_read(read_ahead) {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
-                    let flushed = channels.iter().all(|channel| self.links.is_writable(*link, *channel));
+                    let flushed = channels.iter().all(|channel| {
+                        self.links.is_writable(*link, *channel) && !self.shares.has_rest(*transfer, *channel)
+                    });
                     if let Some(root) = flushed.then(|| sender.root()).flatten() {
                         for channel in channels.iter() {
                             self.links.finish(*link, *channel);
@@ -289,6 +314,7 @@ impl Node {
             }
         }
         for (transfer, link, root, bytes, since) in complete {
+            self.shares.forget(transfer);
             if let Some(outgoing) = self.outgoing.get_mut(&transfer) {
                 outgoing.state = State::Completing { link, root, bytes, since };
                 outgoing.moved = now;
@@ -300,6 +326,7 @@ impl Node {
     /// Ends a transfer of ours on this side.
     pub(super) fn end_outgoing(&mut self, transfer: TransferId, why: TransferFailure) {
         let Some(outgoing) = self.outgoing.remove(&transfer) else { return };
+        self.shares.forget(transfer);
         match outgoing.state {
             State::Offered { link, channel: Some(channel), whole: false, .. } => {
                 self.links.reset(link, channel);

@@ -1,6 +1,7 @@
 //! Files: what is offered, how it is cut and hashed, and the machines that send and receive it.
 
 pub mod hash;
+pub(crate) mod limit;
 mod manifest;
 mod path;
 mod receiver;

@@ -11,8 +11,6 @@ use super::{Manifest, TransferId};
 use crate::storage::{HashedChunk, ReadChunk, StorageError};
 use crate::wire::{Chunk, SkipSet};
 
-/// Bytes read and not yet handed to the link, at most; so much memory a transfer takes whatever its size.
-const READ_AHEAD: u64 = 4 * 1024 * 1024;
 /// Bytes of one request: large files' reads can be shared out among threads, small files' go together.
 const BATCH_BYTES: u64 = 512 * 1024;
 /// Chunks of one request.
@@ -74,12 +72,13 @@ impl Sender {
         sender
     }
 
-    /// The next chunks to read together, while there is room ahead.
-    pub(crate) fn next_read(&mut self) -> Option<Vec<ReadChunk>> {
+    /// The next chunks to read together, while fewer than `most` bytes are read and not yet taken: so much memory a
+    /// transfer needs, whatever its size.
+    pub(crate) fn next_read(&mut self, most: u64) -> Option<Vec<ReadChunk>> {
         let mut batch = Vec::new();
         let mut bytes = 0_u64;
         while let Some((file, offset)) = self.cursor
-            && self.ahead < READ_AHEAD
+            && self.ahead < most
             && bytes < BATCH_BYTES
             && batch.len() < BATCH_CHUNKS
         {
