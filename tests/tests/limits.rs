@@ -292,3 +292,24 @@ fn messages_pass_by_a_limited_transfer() {
     case.world.expect(bob, "the message", LIMIT, |event| matches!(event, Event::Message { .. }));
     assert!(case.world.now() - begun < SECOND, "{:?}", case.world.now() - begun);
 }
+
+#[test]
+fn a_limit_under_which_a_chunk_takes_longer_than_patience_still_moves() {
+    // A chunk of each takes six minutes where the sender is limited; what is on its way, a quarter of an hour where
+    // the receiver is.
+    for (limited_sender, rate, bytes) in [(true, 1_500, 300_000), (false, 5_000, 4_000_000)] {
+        let mut case = Case::new(1, &line(), 1);
+        let host = if limited_sender { case.alice } else { case.others[0] };
+        case.limit(host, rate, rate);
+        let all = [(0, case.offer(0, "first", bytes)), (0, case.offer(0, "second", bytes))];
+        case.world.run_for(Duration::from_secs(bytes * 2 / rate));
+        for (_, transfer) in all {
+            case.world.expect(
+                case.others[0],
+                "the end",
+                LIMIT,
+                |event| matches!(event, Event::Finished { transfer: which, .. } if *which == transfer),
+            );
+        }
+    }
+}

@@ -333,6 +333,11 @@ impl Links {
         self.links.get(&link)?.connection.rtt(noq_proto::PathId::ZERO)
     }
 
+    /// How many pieces of channels a link has sent so far.
+    pub(crate) fn sent(&mut self, link: LinkKey) -> u64 {
+        self.links.get_mut(&link).map_or(0, |found| found.connection.stats().frame_tx.stream)
+    }
+
     /// Sends a control message.
     pub(crate) fn send_control(&mut self, now: Instant, link: LinkKey, frame: Vec<u8>) {
         let Some(found) = self.links.get_mut(&link) else { return };

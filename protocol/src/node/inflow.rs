@@ -94,6 +94,9 @@ impl Node {
                     ChannelRead::Data(data) => {
                         if let Inflow::Chunks(transfer, ..) = &inflow {
                             self.shares.was_read(*transfer, data.len());
+                            if let Some(incoming) = self.incoming.get_mut(transfer) {
+                                incoming.moves(now);
+                            }
                         }
                         if let Err(stop) = self.inflow(now, link, peer, &mut inflow, data) {
                             break Err(stop);

@@ -40,7 +40,9 @@ impl Node {
         let stalled: Vec<_> =
             self.outgoing.iter().filter(|(_, it)| over(it.until())).map(|(id, _)| *id).collect();
         for transfer in stalled {
-            self.stall_outgoing(now, transfer);
+            if !self.still_flows(now, transfer) {
+                self.stall_outgoing(now, transfer);
+            }
         }
         let waiting = self.incoming.values().filter_map(Incoming::until);
         self.timers.set(Why::Offer, waiting.chain(self.outgoing.values().filter_map(Outgoing::until)).min());

@@ -118,7 +118,7 @@ impl Incoming {
     }
 
     /// Something of it arrived, or was written.
-    fn moves(&mut self, now: Instant) {
+    pub(super) fn moves(&mut self, now: Instant) {
         self.moved = now;
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Outgoing {
     paths: Vec<PathBuf>,
     /// When it last went on.
     moved: Instant,
+    /// Pieces that its link had sent when it seemed to stand still.
+    flowed: u64,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ struct Offer {
 
 impl Outgoing {
     pub(super) fn new(now: Instant, to: PeerId, paths: Vec<PathBuf>) -> Self {
-        Self { to, state: State::Scanning, paths, moved: now }
+        Self { to, state: State::Scanning, paths, moved: now, flowed: 0 }
     }
 
     /// When it is given up, unless it goes on.
@@ -339,6 +341,22 @@ impl Node {
             _ => {}
         }
         self.event(Event::Failed { transfer, why, kept: 0 });
+    }
+
+    /// Whether what was handed to the link goes on to the receiver, since this was last asked: a slow road or a
+    /// receiver's limit may take long over it.
+    pub(super) fn still_flows(&mut self, now: Instant, transfer: TransferId) -> bool {
+        let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return false };
+        let (State::Sending { link, .. } | State::Completing { link, .. }) = &outgoing.state else {
+            return false;
+        };
+        let sent = self.links.sent(*link);
+        let flows = sent != outgoing.flowed;
+        if flows {
+            outgoing.flowed = sent;
+            outgoing.moved = now;
+        }
+        flows
     }
 
     /// The receiver has stood still for too long.

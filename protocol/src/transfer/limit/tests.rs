@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -129,7 +131,7 @@ proptest! {
         let (least, most) = (moved.iter().min().unwrap(), moved.iter().max().unwrap());
         prop_assert!(most - least <= piece, "{moved:?}");
         let all: u64 = moved.iter().sum();
-        let could = (now - start).as_nanos() * u128::from(per_second) / u128::from(SECOND.as_nanos());
+        let could = (now - start).as_nanos() * u128::from(per_second) / SECOND.as_nanos();
         // All of it is used; what those who fell silent were given is little.
         prop_assert!(u128::from(all + piece) + 1 >= could, "{all} of {could}");
         prop_assert!(u128::from(all) <= could + u128::from(piece));
