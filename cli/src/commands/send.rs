@@ -124,14 +124,14 @@ fn paths(home: &Home, content: Content) -> Result<(Vec<PathBuf>, Option<TempDir>
     };
     let (name, text) = match content {
         Content::Paths(paths) => return Ok((paths, None)),
-        Content::Text(text) if text.is_empty() => {
+        Content::Text(text, _) if text.is_empty() => {
             return Err(Failure::new(Exit::Usage, "there is no text to send: --text TEXT"));
         }
-        Content::Text(text) => ("text.txt", Some(text)),
-        Content::StandardInput => ("stdin", None),
+        Content::Text(text, name) => (name, Some(text)),
+        Content::StandardInput(name) => (name, None),
     };
     let spool = spool(home)?;
-    let path = spool.path().join(name);
+    let path = spool.path().join(name.as_str());
     let mut file = File::create_new(&path).map_err(failed)?;
     match text {
         Some(text) => writeln!(file, "{text}").map_err(failed)?,

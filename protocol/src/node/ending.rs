@@ -90,7 +90,7 @@ impl Node {
         let ending = match std::mem::replace(&mut incoming.state, State::Ending(Ending::default())) {
             State::Receiving { receiver, made, batch, .. } => {
                 let Batch { bytes, .. } = batch;
-                self.writing = self.writing.saturating_sub(bytes);
+                self.shares.wrote(transfer, bytes);
                 let next = if keep && receiver.has_journal() { Step::Save } else { Step::Discard };
                 Ending { receiver: Some(receiver), made, next, why: Some(why) }
             }

@@ -9,6 +9,7 @@ mod consent;
 mod ending;
 mod event;
 mod inflow;
+mod limits;
 mod patience;
 mod pausing;
 mod receiving;
@@ -35,6 +36,7 @@ pub use config::{Config, Conflict, Rules, Strangers};
 pub use event::{
     Decision, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure, Unreachable,
 };
+pub use limits::Limits;
 pub use surroundings::{Announcement, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
 pub use types::{
@@ -43,6 +45,7 @@ pub use types::{
 };
 
 use self::inflow::Inflow;
+use self::limits::Shares;
 use self::receiving::Incoming;
 use self::sending::Outgoing;
 use self::storage_queue::{Purpose, StorageQueue};
@@ -85,8 +88,7 @@ pub struct Node {
     /// Transfers whose senders are to be asked to go on, once they are reached.
     asked_for: BTreeSet<(PeerId, TransferId)>,
     inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
-    /// Bytes of whole chunks that wait to be written or are being written.
-    writing: u64,
+    shares: Shares,
     /// Links that have more to read, once there is room.
     starved: BTreeSet<LinkKey>,
     /// Whether links were not read because events were not fetched.
@@ -132,6 +134,8 @@ impl Node {
         let crypto = QuicCrypto::new(Arc::clone(&me), NetworkId::default(), ciphers, ephemerals);
         let mut storage = StorageQueue::default();
         storage.ask(Work::Load, Purpose::Load);
+        let mut shares = Shares::default();
+        shares.limit(now, config.limits);
         Self {
             agent: config.agent,
             rules: config.rules,
@@ -150,7 +154,7 @@ impl Node {
             unfinished: Unfinished::default(),
             asked_for: BTreeSet::new(),
             inflows: BTreeMap::new(),
-            writing: 0,
+            shares,
             starved: BTreeSet::new(),
             crowded: false,
             told: BTreeSet::new(),
@@ -201,6 +205,7 @@ impl Node {
                 Why::Settle => self.settle_due(now),
                 Why::Room => self.feed_starved(),
                 Why::Close => self.part(now),
+                Why::Limit => self.limit_lifted(now),
                 Why::Dial => {}
             }
         }

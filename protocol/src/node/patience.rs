@@ -41,7 +41,9 @@ impl Node {
         let stalled: Vec<_> =
             self.outgoing.iter().filter(|(_, it)| over(it.until())).map(|(id, _)| *id).collect();
         for transfer in stalled {
-            self.wait_no_longer(now, transfer);
+            if !self.still_flows(now, transfer) {
+                self.wait_no_longer(now, transfer);
+            }
         }
         let waiting = self.incoming.values().filter_map(Incoming::until);
         self.timers.set(Why::Offer, waiting.chain(self.outgoing.values().filter_map(Outgoing::until)).min());

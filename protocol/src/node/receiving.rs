@@ -220,7 +220,7 @@ impl Node {
         incoming.shown = true;
         incoming.moves(now);
         self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
-        self.links.widen(link);
+        self.links.widen(link, self.shares.window());
         self.say(now, link, &Control::Answer { transfer, answer: Answer::Accept(wanted) });
         self.event(Event::Started { transfer, bytes, resumed });
         self.keep_paused(now, transfer, link);
@@ -249,7 +249,7 @@ impl Node {
         let receiving = self.incoming.get_mut(&transfer).map(|incoming| &mut incoming.state);
         let Some(State::Receiving { receiver, batch, .. }) = receiving else { return };
         let Some(write) = receiver.write(&head, content) else { return };
-        self.writing = self.writing.saturating_add(u64::from(head.length));
+        self.shares.writes(transfer, u64::from(head.length));
         batch.heads.push(head);
         batch.writes.push(write);
         batch.bytes = batch.bytes.saturating_add(u64::from(head.length));
@@ -276,7 +276,7 @@ impl Node {
         results: Vec<Result<(), StorageError>>,
     ) {
         let bytes = chunks.iter().map(|head| u64::from(head.length)).fold(0, u64::saturating_add);
-        self.writing = self.writing.saturating_sub(bytes);
+        self.shares.wrote(transfer, bytes);
         let Some(incoming) = self.no_longer_busy(transfer) else {
             self.with_ending(transfer, |ending| ending.written(chunks, results));
             return self.run_ending(now, transfer);
@@ -408,6 +408,7 @@ impl Node {
 
     fn finish_incoming(&mut self, now: Instant, transfer: TransferId, root: Root) {
         let Some(incoming) = self.incoming.remove(&transfer) else { return };
+        self.shares.forget(transfer);
         let State::Receiving { receiver, since, .. } = incoming.state else { return };
         if receiver.has_journal() {
             let into = receiver.folder();

@@ -1,5 +1,6 @@
 //! Our offers and their transfers, over whichever link reaches the peer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::ending::RECONNECT;
+use super::limits::{Piece, channels as channels_for};
 use super::patience::{ANSWER, STALL};
 use super::pausing::Paused;
 use super::unfinished::is_text;
@@ -16,17 +18,11 @@ use crate::link::{ChannelId, LinkKey};
 use crate::storage::{HashedChunk, ReadChunk, ScanError, Scanned, StorageError, Work};
 use crate::transfer::hash::Root;
 use crate::transfer::{Manifest, ReadFailure, Sender, TransferId, is_journaled};
-use crate::wire::{
-    CancelReason, Control, Wanted, Way, encode_chunk, encode_offer, encode_open_chunks, encode_part,
-};
+use crate::wire::{CancelReason, Control, Wanted, Way, encode_offer, encode_open_chunks, encode_part};
 use crate::{Event, LinkLoss, Progress, Refusal, Road, TransferFailure, Unreachable, Why};
 
-/// Channels that one transfer's chunks are spread over, so that a long fat path is not bound by one's window.
-const CHANNELS: usize = 4;
 /// How long until a peer that was lost is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// Bytes that are worth another channel.
-const CHANNEL_WORTH: u64 = 4 * 1024 * 1024;
 
 /// An offer of ours.
 #[derive(Debug)]
@@ -44,6 +40,8 @@ pub(super) struct Outgoing {
     root: Option<Root>,
     /// When it last went on.
     moved: Instant,
+    /// Pieces that its link had sent when it seemed to stand still.
+    flowed: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +95,7 @@ impl Outgoing {
             again: None,
             root: None,
             moved: now,
+            flowed: 0,
         }
     }
 
@@ -329,9 +328,23 @@ impl Node {
         }
     }
 
+    /// How many transfers are sent over each link.
+    fn sending(&self) -> BTreeMap<LinkKey, usize> {
+        let mut sending = BTreeMap::new();
+        for outgoing in self.outgoing.values() {
+            if let State::Sending { link, .. } = &outgoing.state {
+                let count: &mut usize = sending.entry(*link).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        sending
+    }
+
     /// Sends what can be sent.
     pub(super) fn run_outgoing(&mut self, now: Instant) {
         let mut complete = Vec::new();
+        let sending = self.sending();
+        let read_ahead = self.shares.read_ahead(sending.values().sum());
         for (transfer, outgoing) in &mut self.outgoing {
             match &mut outgoing.state {
                 State::Scanning | State::Waiting | State::Completing { .. } => {}
@@ -358,11 +371,20 @@ impl Node {
                 }
                 State::Sending { .. } if outgoing.paused.is_paused() => {}
                 State::Sending { link, sender, channels, since } => {
-                    while let Some(batch) = sender.next_read() {
+                    while let Some(batch) = sender.next_read(read_ahead) {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
                     let (_, bytes) = sender.progress();
-                    let worth = usize::try_from(bytes / CHANNEL_WORTH).unwrap_or(CHANNELS).clamp(1, CHANNELS);
+                    let worth = channels_for(bytes, sending.get(link).copied().unwrap_or(1));
+                    // What others need for a fair part is given back between two chunks.
+                    if channels.len() > worth
+                        && let Some(place) = channels.iter().position(|channel| {
+                            self.links.is_writable(*link, *channel)
+                                && !self.shares.has_rest(*transfer, *channel)
+                        })
+                    {
+                        self.links.finish(*link, channels.remove(place));
+                    }
                     while channels.len() < worth && bytes > 0 || channels.is_empty() {
                         let Some(channel) = self.links.open(*link) else { break };
                         self.links.write(*link, channel, [Bytes::from(encode_open_chunks(*transfer))]);
@@ -377,15 +399,22 @@ impl Node {
                             blocked = blocked.saturating_add(1);
                             continue;
                         }
-                        let Some((head, data)) = sender.take_chunk() else { break };
-                        blocked = 0;
-                        outgoing.moved = now;
-                        self.links.write(*link, *channel, [Bytes::from(encode_chunk(&head)), data]);
+                        match self.shares.next_piece(now, *transfer, *channel, || sender.take_chunk()) {
+                            Piece::Ready(pieces) => {
+                                blocked = 0;
+                                outgoing.moved = now;
+                                self.links.write(*link, *channel, pieces);
+                            }
+                            Piece::Elsewhere => blocked = blocked.saturating_add(1),
+                            Piece::None => break,
+                        }
                     }
-                    while let Some(batch) = sender.next_read() {
+                    while let Some(batch) = sender.next_read(read_ahead) {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
-                    let flushed = channels.iter().all(|channel| self.links.is_writable(*link, *channel));
+                    let flushed = channels.iter().all(|channel| {
+                        self.links.is_writable(*link, *channel) && !self.shares.has_rest(*transfer, *channel)
+                    });
                     if let Some(root) = flushed.then(|| sender.root()).flatten() {
                         for channel in channels.iter() {
                             self.links.finish(*link, *channel);
@@ -396,6 +425,7 @@ impl Node {
             }
         }
         for (transfer, link, root, bytes, resumed, since) in complete {
+            self.shares.forget(transfer);
             if let Some(outgoing) = self.outgoing.get_mut(&transfer) {
                 outgoing.state = State::Completing { link, bytes, resumed, since };
                 outgoing.root = Some(root);
@@ -431,6 +461,7 @@ impl Node {
 
     /// Takes a transfer of ours off its link.
     fn release(&mut self, transfer: TransferId) {
+        self.shares.forget(transfer);
         let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
         match std::mem::replace(&mut outgoing.state, State::Waiting) {
             State::Offered { link, channel: Some(channel), whole: false, .. } => {
@@ -444,6 +475,22 @@ impl Node {
             State::Scanning => outgoing.state = State::Scanning,
             State::Waiting | State::Offered { .. } | State::Completing { .. } => {}
         }
+    }
+
+    /// Whether what was handed to the link goes on to the receiver, since this was last asked: a slow road or a
+    /// receiver's limit may take long over it.
+    pub(super) fn still_flows(&mut self, now: Instant, transfer: TransferId) -> bool {
+        let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return false };
+        let (State::Sending { link, .. } | State::Completing { link, .. }) = &outgoing.state else {
+            return false;
+        };
+        let sent = self.links.sent(*link);
+        let flows = sent != outgoing.flowed;
+        if flows {
+            outgoing.flowed = sent;
+            outgoing.moved = now;
+        }
+        flows
     }
 
     /// A transfer of ours has waited long enough: for its next attempt, or for good.

@@ -76,4 +76,6 @@ pub enum Why {
     Room,
     /// Closing has waited long enough.
     Close,
+    /// A limit on bytes a second lets more go.
+    Limit,
 }

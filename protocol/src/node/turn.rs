@@ -44,6 +44,7 @@ impl Node {
         let epoch = self.nearby.next_epoch().and_then(|unix_time| self.instant_of(unix_time));
         self.timers.set(Why::Announce, epoch);
         self.timers.set(Why::Dial, self.dialler.next_time());
+        self.timers.set(Why::Limit, self.shares.next_time());
     }
 
     fn run_closing(&mut self, now: Instant) {

@@ -231,7 +231,11 @@ impl Node {
     /// Where a transfer stands, while it is under way.
     pub fn progress(&self, transfer: TransferId) -> Option<Progress> {
         if let Some(outgoing) = self.outgoing.get(&transfer) {
-            return Some(outgoing.progress(|link| self.road(link)));
+            let progress = outgoing.progress(|link| self.road(link));
+            return Some(Progress {
+                done: progress.done.saturating_sub(self.shares.rest(transfer)),
+                ..progress
+            });
         }
         let incoming = self.incoming.get(&transfer)?;
         let road = self.links.to(incoming.from).and_then(|link| self.road(link));

@@ -3,6 +3,7 @@
 mod found;
 pub mod hash;
 pub mod journal;
+pub(crate) mod limit;
 mod manifest;
 mod path;
 mod receiver;

@@ -14,8 +14,6 @@ use super::{Entry, Manifest, TransferId};
 use crate::storage::{HashedChunk, ReadChunk, StorageError};
 use crate::wire::{Chunk, Wanted};
 
-/// Bytes read and not yet handed to the link, at most; so much memory a transfer takes whatever its size.
-const READ_AHEAD: u64 = 4 * 1024 * 1024;
 /// Bytes of one request: large files' reads can be shared out among threads, small files' go together.
 const BATCH_BYTES: u64 = 512 * 1024;
 /// Chunks of one request.
@@ -112,9 +110,10 @@ impl Sender {
     }
 
     /// The next chunks to read together, while there is room ahead: first what is to be sent.
-    pub(crate) fn next_read(&mut self) -> Option<Vec<ReadChunk>> {
+    /// `most` bounds the bytes that are read and not yet taken: so much memory a transfer needs, whatever its size.
+    pub(crate) fn next_read(&mut self, most: u64) -> Option<Vec<ReadChunk>> {
         let mut batch = Vec::new();
-        while let Some(place) = self.missing.filter(|_| self.ahead < READ_AHEAD && has_room(&batch)) {
+        while let Some(place) = self.missing.filter(|_| self.ahead < most && has_room(&batch)) {
             let Some(chunk) = self.read(place) else { break };
             self.ahead = self.ahead.saturating_add(weight(chunk.length));
             batch.push(chunk);

@@ -193,7 +193,7 @@ fn carry(sizes: &[u64], skip: &[u32], mut pick: impl FnMut(usize) -> usize) {
     let mut on_the_way: Vec<(Chunk, Bytes)> = Vec::new();
     let mut finished = Vec::new();
     loop {
-        while let Some(asked) = sender.next_read() {
+        while let Some(asked) = sender.next_read(4 * 1024 * 1024) {
             let read = asked.iter().map(|chunk| {
                 let all = content(chunk.size);
                 let at = chunk.offset as usize;

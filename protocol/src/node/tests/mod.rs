@@ -12,4 +12,5 @@ mod crowds;
 mod exhaustion;
 mod resuming;
 mod rules;
+mod shares;
 mod violations;

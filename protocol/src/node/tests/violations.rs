@@ -105,7 +105,7 @@ fn expect_broken_off(bench: &Bench) {
     assert_eq!(bench.count(is_violation), 1, "{:?}", bench.events);
     let is_lost = |event: &Event| matches!(event, Event::Failed { why: TransferFailure::LinkLost(_), .. });
     assert_eq!(bench.count(is_lost), 1, "{:?}", bench.events);
-    assert_eq!(bench.node.writing, 0, "no room is lost");
+    assert_eq!(bench.node.shares.writing(), 0, "no room is lost");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_chunk_whose_content_is_not_its_value_fails_the_transfer_and_not_the_link() 
     assert_eq!(bench.count(is_violation), 0);
     let said = Control::Cancel { transfer: id(1), reason: CancelReason::Mismatch };
     assert!(bench.peers[mallory].heard.contains(&(link, said)));
-    assert_eq!(bench.node.writing, 0);
+    assert_eq!(bench.node.shares.writing(), 0);
     assert_eq!(bench.asked.last(), Some(&"discard"));
 }
 
@@ -190,9 +190,9 @@ fn a_message_for_a_transfer_of_another_link_does_nothing() {
     ] {
         bench.say(eve, link, &message);
     }
-    let before = bench.node.writing;
+    let before = bench.node.shares.writing();
     bench.begin_chunk(eve, link, id(1), &head(10, 1, 0, &[1; 10]), &[1; 10]);
-    assert_eq!(bench.node.writing, before);
+    assert_eq!(bench.node.shares.writing(), before);
     assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. } | Event::Disconnected { .. })), 0);
     assert!(bench.node.incoming.contains_key(&id(1)));
 }
@@ -294,7 +294,7 @@ fn chunks_of_a_transfer_that_was_never_offered_are_not_read() {
         link,
         [encode_open_chunks(id(5)), encode_chunk(&head(5, 0, 0, &[1; 5]))].concat(),
     );
-    assert_eq!((bench.node.writing, bench.node.inflows.len()), (0, 0));
+    assert_eq!((bench.node.shares.writing(), bench.node.inflows.len()), (0, 0));
     assert!(!bench.asked.contains(&"write"));
 }
 

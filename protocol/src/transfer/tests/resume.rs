@@ -56,7 +56,7 @@ fn attempt(
     let mut travelled = BTreeSet::new();
     let mut on_the_way: Vec<(Chunk, Bytes)> = Vec::new();
     for _ in 0..=steps {
-        while let Some(asked) = sender.next_read() {
+        while let Some(asked) = sender.next_read(4 * 1024 * 1024) {
             let read = asked.iter().map(|chunk| {
                 let all = content(chunk.size);
                 let at = chunk.offset as usize;
