@@ -1,24 +1,29 @@
 //! A disk in memory: carries out what a node asks for, takes its time, loses at a crash what is not durable, and
 //! fails on request.
 
+mod content;
 mod contract;
 mod faults;
+mod inspect;
+mod journal;
+mod receive;
+mod recovery;
+mod transfers;
 mod tree;
 mod work;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use hither_protocol::storage::{Done, StorageError, StorageId, StorageRequest, Table, Work};
 use hither_protocol::transfer::TransferId;
 
 use crate::random::Random;
+pub use content::{File, Item};
 use faults::Faults;
 pub use faults::Kind;
+use transfers::Open;
 use tree::Tree;
-pub use tree::{File, Item};
 
 /// How long requests take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +48,8 @@ impl Default for Timing {
 pub struct Disk {
     tree: Tree,
     records: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
-    partials: BTreeMap<(TransferId, u32), Partial>,
+    /// What the program holds open.
+    open: BTreeMap<TransferId, Open>,
     /// In the order they were asked for.
     pending: Vec<Pending>,
     faults: Faults,
@@ -57,14 +63,6 @@ pub struct Disk {
     outstanding: u64,
     peak_outstanding: u64,
     requests: BTreeMap<Kind, u64>,
-}
-
-/// A file that is being received.
-#[derive(Debug, Default)]
-struct Partial {
-    size: u64,
-    /// Lengths by offset.
-    written: BTreeMap<u64, u64>,
 }
 
 #[derive(Debug)]
@@ -83,7 +81,7 @@ impl Disk {
         Self {
             tree: Tree::default(),
             records: BTreeMap::new(),
-            partials: BTreeMap::new(),
+            open: BTreeMap::new(),
             pending: Vec::new(),
             faults: Faults::default(),
             timing: Timing::default(),
@@ -104,14 +102,15 @@ impl Disk {
     /// When the request breaks what `hither_protocol::storage` promises.
     pub fn submit(&mut self, now: Duration, request: StorageRequest) -> Duration {
         let StorageRequest { id, work } = request;
-        contract::check(&work, self.pending.iter().map(|pending| &pending.work), &self.tree);
+        contract::check(&work, self.pending.iter().map(|pending| &pending.work), &self.open);
         let kind = Kind::of(&work);
         let bytes = bytes_of(&work);
         *self.requests.entry(kind).or_default() += 1;
         self.outstanding += bytes;
         self.peak_outstanding = self.peak_outstanding.max(self.outstanding);
 
-        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(self.timing.rate.max(1));
+        let nanos =
+            u128::from(bytes.max(effort(&work))) * 1_000_000_000 / u128::from(self.timing.rate.max(1));
         let passing = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         self.busy_until = self.busy_until.max(now) + passing;
         let mut done = self.busy_until + self.timing.request + self.random.duration(self.timing.jitter);
@@ -136,144 +135,41 @@ impl Disk {
         })
     }
 
-    /// The power fails. What was under way may or may not have been carried out, in whole or in part, records in
-    /// their order; after that, what is not durable may be lost.
+    /// The power fails. What was under way may have been carried out, or any number of its steps from the first on,
+    /// records in their order; after that, what is not durable may be lost.
     pub fn crash(&mut self) {
-        let mut records_reached = true;
-        for Pending { work, failure, .. } in std::mem::take(&mut self.pending) {
-            let reached = self.random.chance(0.5);
-            match work {
-                _ if failure.is_some() => {}
-                Work::Load | Work::Commit(_) => {
-                    records_reached &= reached;
-                    if records_reached {
-                        self.carry_out(&work);
-                    }
-                }
-                Work::Finish(files) => {
-                    let some = self.random.below(files.len() as u64 + 1);
-                    self.finish_files(&files[..usize::try_from(some).expect("below a length")]);
-                }
-                _ if reached => drop(self.carry_out(&work)),
-                _ => {}
-            }
-        }
+        self.stop();
         self.tree.crash(&mut self.random);
-        self.partials.clear();
+    }
+
+    /// The program is killed. What was under way may have been carried out, or any number of its steps from the first
+    /// on, records in their order; all that was written stays, and nothing is open or locked any more.
+    pub fn kill(&mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.retain(|pending| pending.failure.is_none());
+        let (records, mut others): (Vec<_>, Vec<_>) =
+            pending.into_iter().partition(|pending| matches!(pending.work, Work::Load | Work::Commit(_)));
+        let reached = self.random.below(records.len() as u64 + 1);
+        for Pending { work, .. } in records.iter().take(usize::try_from(reached).expect("below a length")) {
+            self.carry_out(work);
+        }
+        while !others.is_empty() {
+            let next = usize::try_from(self.random.below(others.len() as u64)).expect("below a length");
+            let Pending { work, .. } = others.swap_remove(next);
+            if self.random.chance(0.7) {
+                self.tree.arm(self.random.below(most_steps(&work) + 1));
+            }
+            self.carry_out(&work);
+            self.tree.disarm();
+        }
+        self.open.clear();
         self.outstanding = 0;
         self.busy_until = Duration::ZERO;
         self.records_until = Duration::ZERO;
-    }
-}
-
-/// What tests put on the disk and find there.
-impl Disk {
-    /// A file, durable, with a new modification time. Directories above it are made.
-    pub fn put_file(&mut self, path: impl AsRef<Path>, content: impl Into<Vec<u8>>) {
-        let file = File { content: Arc::new(content.into()), modified: self.next_time(), executable: false };
-        self.put(path.as_ref(), Item::File(file));
-    }
-
-    /// A directory, durable.
-    pub fn put_directory(&mut self, path: impl AsRef<Path>) {
-        self.put(path.as_ref(), Item::Directory);
-    }
-
-    /// Something that is neither file nor directory, durable.
-    pub fn put_special(&mut self, path: impl AsRef<Path>) {
-        self.put(path.as_ref(), Item::Special);
-    }
-
-    /// Makes a file executable.
-    pub fn set_executable(&mut self, path: impl AsRef<Path>) {
-        let file = self.tree.file(path.as_ref()).expect("there is such a file").clone();
-        self.put(path.as_ref(), Item::File(File { executable: true, ..file }));
-    }
-
-    /// Removes a file or a directory with all that is in it, durably.
-    pub fn remove(&mut self, path: impl AsRef<Path>) {
-        let path = path.as_ref();
-        let gone: Vec<PathBuf> = self.tree.below(path).map(|(at, _)| at.to_path_buf()).collect();
-        for path in gone.iter().map(PathBuf::as_path).chain([path]) {
-            self.tree.remove(path);
-            self.tree.sync(path);
-        }
-    }
-
-    /// A file.
-    pub fn file(&self, path: impl AsRef<Path>) -> Option<&File> {
-        self.tree.file(path.as_ref())
-    }
-
-    /// A file's content.
-    pub fn content(&self, path: impl AsRef<Path>) -> Option<Arc<Vec<u8>>> {
-        work::content_of(self.tree.get(path.as_ref()))
-    }
-
-    /// Everything below a directory, by its path from there.
-    pub fn list(&self, directory: impl AsRef<Path>) -> BTreeMap<PathBuf, Item> {
-        let directory = directory.as_ref();
-        let below = self.tree.below(directory);
-        below
-            .map(|(at, item)| (at.strip_prefix(directory).unwrap_or(at).to_path_buf(), item.clone()))
-            .collect()
-    }
-
-    /// Partial files, wherever they are.
-    pub fn partials(&self) -> Vec<PathBuf> {
-        let is_partial = |path: &Path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with(".hither-") && name.ends_with(".part")
-        };
-        self.tree.below(Path::new("/")).map(|(at, _)| at.to_path_buf()).filter(|at| is_partial(at)).collect()
-    }
-
-    /// The records of a table: keys and values.
-    pub fn records(&self, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let of = move |((at, _), _): &(&(Table, Vec<u8>), &Vec<u8>)| *at == table;
-        self.records.iter().filter(of).map(|((_, key), value)| (key.as_slice(), value.as_slice()))
-    }
-
-    /// Bytes free.
-    pub fn free(&self) -> u64 {
-        self.faults.capacity.unwrap_or(ROOMY).saturating_sub(self.tree.used())
-    }
-
-    /// Bytes of content in requests that are under way.
-    pub fn outstanding(&self) -> u64 {
-        self.outstanding
-    }
-
-    /// The most bytes of content that were ever under way at once.
-    pub fn peak_outstanding(&self) -> u64 {
-        self.peak_outstanding
-    }
-
-    /// How many requests of a kind were made.
-    pub fn requests(&self, kind: Kind) -> u64 {
-        self.requests.get(&kind).copied().unwrap_or_default()
-    }
-
-    /// How many requests were made.
-    pub fn all_requests(&self) -> u64 {
-        self.requests.values().sum()
-    }
-
-    fn put(&mut self, path: &Path, item: Item) {
-        let above: Vec<&Path> = path.ancestors().skip(1).collect();
-        for folder in above.into_iter().rev() {
-            if !self.tree.is_directory(folder) {
-                self.tree.put(folder.to_path_buf(), Item::Directory);
-            }
-        }
-        self.tree.put(path.to_path_buf(), item);
-        self.tree.sync(path);
-    }
-
-    /// Each change of a file has a time of its own, so that every change shows.
-    fn next_time(&mut self) -> i64 {
-        self.last_modified += 1000;
-        self.last_modified
     }
 }
 
@@ -284,6 +180,28 @@ fn bytes_of(work: &Work) -> u64 {
         Work::Write(chunks) => chunks.iter().map(|chunk| chunk.data.len() as u64).sum(),
         _ => 0,
     }
+}
+
+/// Bytes that a request has to go through besides.
+fn effort(work: &Work) -> u64 {
+    match work {
+        Work::Check { .. } => recovery::CHECK_BYTES,
+        _ => 0,
+    }
+}
+
+/// About as many changes of the tree as a request makes.
+fn most_steps(work: &Work) -> u64 {
+    let items = match work {
+        Work::Write(chunks) => 2 * chunks.len(),
+        Work::Prepare { directories, .. } => 8 + directories.len(),
+        Work::Checkpoint { files, .. } => 3 + 2 * files.len(),
+        Work::Finish(files) => 3 + 4 * files.len(),
+        Work::Close { .. } => 3,
+        Work::Discard { partials, directories, .. } => 4 + 2 * (partials.len() + directories.len()),
+        _ => 2,
+    };
+    items as u64
 }
 
 /// A result in a few words: content by its hash.

@@ -27,6 +27,7 @@ pub mod disk;
 #[cfg(target_os = "linux")]
 pub mod figures;
 pub mod host;
+pub mod incoming;
 pub mod link;
 pub mod random;
 pub mod sample;

@@ -37,7 +37,7 @@ impl Transcript {
         };
         self.line(at, format_args!("request {host} {} write {}", id.0, chunks.len()));
         for chunk in chunks {
-            self.line(at, format_args!("{} {} {:?}", chunk.transfer, chunk.file, chunk.path));
+            self.line(at, format_args!("{} {:?}", chunk.transfer, chunk.target));
             self.line(at, format_args!("{} {:?}", chunk.offset, chunk.expected));
             self.bytes(&chunk.data);
         }

@@ -133,7 +133,15 @@ impl World {
         self.host_mut(id).disk.crash();
     }
 
-    /// Starts the node of a host that is down again, on what its disk holds.
+    /// The node of a host is killed, by SIGKILL or by a panic: it says goodbye to nobody, and all that it wrote is still
+    /// there. The others are told that its service vanished. [`World::restart`] starts it anew.
+    pub fn kill(&mut self, id: HostId) {
+        self.transcript.note(self.now, id, format_args!("kill"));
+        self.halt(id);
+        self.host_mut(id).disk.kill();
+    }
+
+    /// Starts the node of a host that is down again, on what its disk holds, as who it was.
     ///
     /// # Panics
     ///

@@ -4,71 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hither_protocol::storage::{
-    Change, Done, Examined, FinishFile, ReadChunk, Record, ScanError, StorageError, StorageId,
-    StorageRequest, Table, Work, WriteChunk, partial_name,
+    Change, Done, Examined, ReadChunk, Record, ScanError, StorageError, StorageId, StorageRequest, Table,
+    Work,
 };
-use hither_protocol::transfer::hash::{CHUNK, ChunkValue, chunk_value};
-use hither_protocol::transfer::{BadPath, Entry, EntryKind, Manifest, RelativePath, TransferId};
-use hither_tests::disk::{Disk, File, Item, Kind, Timing};
+use hither_protocol::transfer::hash::{CHUNK, chunk_value};
+use hither_protocol::transfer::{BadPath, Entry, EntryKind, Manifest, TransferId};
+use hither_tests::disk::{Disk, Kind, Timing};
 use hither_tests::for_seeds;
+use hither_tests::incoming::{Incoming, path, prepared, run};
 use hither_tests::random::Random;
-
-const TRANSFER: TransferId = TransferId([5; 16]);
 
 fn disk() -> Disk {
     Disk::new(Random::new(3))
 }
 
-fn path(text: &str) -> RelativePath {
-    RelativePath::new(text.split('/')).unwrap()
-}
-
-/// Asks for work and carries it out at once.
-fn run(disk: &mut Disk, work: Work) -> Done {
-    let id = StorageId(disk.all_requests());
-    disk.submit(Duration::ZERO, StorageRequest { id, work });
-    disk.complete(id).unwrap()
-}
-
-fn write(file: u32, name: &str, content: &[u8]) -> Work {
-    let size = content.len() as u64;
-    let chunks = content.chunks(CHUNK as usize).enumerate().map(|(n, data)| {
-        let offset = n as u64 * CHUNK;
-        let expected = chunk_value(size, offset, data);
-        let (data, into) = (Bytes::copy_from_slice(data), Arc::new("/in".into()));
-        WriteChunk { transfer: TRANSFER, file, into, path: path(name), size, offset, data, expected }
-    });
-    Work::Write(chunks.collect())
-}
-
-fn finish(file: u32, name: &str, overwrite: bool) -> FinishFile {
-    let (into, modified, executable) = (Arc::new("/in".into()), 42, true);
-    FinishFile { transfer: TRANSFER, file, into, path: path(name), modified, executable, overwrite }
-}
-
-fn prepare(directories: &[&str]) -> Work {
-    Work::Prepare { into: "/in".into(), directories: directories.iter().map(|name| path(name)).collect() }
-}
-
 fn record(key: &str, value: &str) -> Record {
     Record { table: Table::Outbox, key: key.into(), value: value.into() }
-}
-
-fn prepared(done: Done) -> Result<Vec<RelativePath>, StorageError> {
-    let Done::Prepared(result) = done else { panic!("{done:?}") };
-    result
-}
-
-fn written(done: Done) -> Vec<Result<(), StorageError>> {
-    let Done::Written(results) = done else { panic!("{done:?}") };
-    results
-}
-
-fn finished(done: Done) -> Vec<Result<(), StorageError>> {
-    let Done::Finished(results) = done else { panic!("{done:?}") };
-    results
 }
 
 #[test]
@@ -161,7 +113,15 @@ fn a_chunk_is_read_only_while_the_file_is_as_it_was() {
     let size = content.len() as u64;
     let modified = disk.file("/f").unwrap().modified;
     let source = Arc::new(PathBuf::from("/f"));
-    let chunk = ReadChunk { transfer: TRANSFER, file: 0, source, size, modified, offset: CHUNK, length: 100 };
+    let chunk = ReadChunk {
+        transfer: TransferId([5; 16]),
+        file: 0,
+        source,
+        size,
+        modified,
+        offset: CHUNK,
+        length: 100,
+    };
     let read = |disk: &mut Disk| {
         let Done::Read(mut results) = run(disk, Work::Read(vec![chunk.clone()])) else { panic!() };
         results.remove(0)
@@ -212,83 +172,6 @@ fn an_offer_is_examined_without_a_trace() {
 }
 
 #[test]
-fn directories_are_made_once_and_named() {
-    let mut disk = disk();
-    assert_eq!(prepared(run(&mut disk, prepare(&["a"]))).unwrap(), [path("a")]);
-    assert_eq!(prepared(run(&mut disk, prepare(&["a", "a/b"]))).unwrap(), [path("a/b")]);
-    disk.put_file("/in/file", "");
-    let before = disk.list("/");
-    assert_eq!(prepared(run(&mut disk, prepare(&["c", "file"]))).unwrap_err(), StorageError::Exists);
-    assert_eq!(disk.list("/"), before, "nothing is left where it fails");
-}
-
-#[test]
-fn chunks_are_written_out_of_order_and_put_in_place() {
-    let mut disk = disk();
-    let content = Random::new(1).bytes(3 * CHUNK as usize + 7);
-    run(&mut disk, prepare(&["a"]));
-    let Work::Write(mut chunks) = write(4, "a/f", &content) else { panic!() };
-    chunks.reverse();
-    assert_eq!(written(run(&mut disk, Work::Write(chunks))), vec![Ok(()); 4]);
-    assert_eq!(disk.partials(), [Path::new("/in/a").join(partial_name(TRANSFER, 4))]);
-    assert_eq!(finished(run(&mut disk, Work::Finish(vec![finish(4, "a/f", false)]))), [Ok(())]);
-    let expected = File { content: Arc::new(content), modified: 42, executable: true };
-    assert_eq!(disk.file("/in/a/f"), Some(&expected));
-    assert_eq!(disk.partials(), [] as [PathBuf; 0]);
-}
-
-#[test]
-fn what_does_not_verify_is_not_written() {
-    let mut disk = disk();
-    run(&mut disk, prepare(&[]));
-    let Work::Write(mut chunks) = write(0, "f", b"content") else { panic!() };
-    chunks[0].expected = ChunkValue([0; 32]);
-    assert_eq!(written(run(&mut disk, Work::Write(chunks))), [Err(StorageError::Mismatch)]);
-    assert_eq!(disk.partials(), [] as [PathBuf; 0]);
-}
-
-#[test]
-fn a_taken_name_is_kept_unless_it_may_be_replaced() {
-    let mut disk = disk();
-    disk.put_file("/in/f", "old");
-    run(&mut disk, write(0, "f", b"new"));
-    let result = finished(run(&mut disk, Work::Finish(vec![finish(0, "f", false)])));
-    assert_eq!(result, [Err(StorageError::Exists)]);
-    assert_eq!(**disk.content("/in/f").unwrap(), *b"old");
-    assert_eq!(finished(run(&mut disk, Work::Finish(vec![finish(0, "f", true)]))), [Ok(())]);
-    assert_eq!(**disk.content("/in/f").unwrap(), *b"new");
-    let missing = finished(run(&mut disk, Work::Finish(vec![finish(1, "g", false)])));
-    assert_eq!(missing, [Err(StorageError::Missing)]);
-}
-
-#[test]
-fn discarding_removes_partial_files_and_empty_directories_only() {
-    let mut disk = disk();
-    run(&mut disk, prepare(&["a", "a/b", "c"]));
-    run(&mut disk, write(0, "a/b/f", b"x"));
-    run(&mut disk, write(1, "c/g", b"y"));
-    disk.put_file("/in/c/mine", "mine");
-    let partials = vec![(0, path("a/b/f")), (1, path("c/g")), (2, path("never"))];
-    let directories = vec![path("a"), path("a/b"), path("c")];
-    run(&mut disk, Work::Discard { transfer: TRANSFER, into: "/in".into(), partials, directories });
-    assert_eq!(disk.list("/in").into_keys().collect::<Vec<_>>(), [Path::new("c"), Path::new("c/mine")]);
-}
-
-#[test]
-fn a_full_disk_takes_no_more_and_frees_what_is_removed() {
-    let mut disk = disk();
-    run(&mut disk, prepare(&[]));
-    disk.set_free(10);
-    assert_eq!(written(run(&mut disk, write(0, "f", &[1; 8]))), [Ok(())]);
-    assert_eq!(written(run(&mut disk, write(1, "g", &[1; 3]))), [Err(StorageError::Full)]);
-    assert_eq!(disk.free(), 2);
-    let partials = vec![(0, path("f")), (1, path("g"))];
-    let directories = vec![];
-    run(&mut disk, Work::Discard { transfer: TRANSFER, into: "/in".into(), partials, directories });
-    assert_eq!(disk.free(), 10);
-}
-
-#[test]
 fn requests_fail_when_they_are_to() {
     let mut disk = disk();
     disk.fail(Kind::Commit, 1, StorageError::Full);
@@ -304,53 +187,27 @@ fn requests_fail_when_they_are_to() {
     let keys: Vec<_> = disk.records(Table::Outbox).map(|(key, _)| key.to_vec()).collect();
     assert_eq!(keys, [b"a", b"c"], "a commit that fails changes nothing");
     disk.set_read_only(true);
-    assert_eq!(prepared(run(&mut disk, prepare(&[]))).unwrap_err(), StorageError::Denied);
+    assert_eq!(
+        prepared(run(&mut disk, Incoming::new(&[("f", vec![])]).prepare(false))).unwrap_err(),
+        StorageError::Denied
+    );
 }
 
 #[test]
 fn bytes_take_their_time_and_are_counted_while_they_are_under_way() {
     let mut disk = disk();
-    run(&mut disk, prepare(&[]));
+    let offer = Incoming::new(&[("f", vec![1; 500]), ("g", vec![2; 500])]);
+    prepared(run(&mut disk, offer.prepare(false))).unwrap();
     let timing = Timing { request: Duration::from_millis(1), jitter: Duration::ZERO, rate: 1000 };
     disk.set_timing(timing);
     let ids = [StorageId(100), StorageId(101)];
-    let first = disk.submit(Duration::ZERO, StorageRequest { id: ids[0], work: write(0, "f", &[1; 500]) });
-    let second = disk.submit(Duration::ZERO, StorageRequest { id: ids[1], work: write(1, "g", &[1; 500]) });
-    assert_eq!((first, second), (Duration::from_millis(501), Duration::from_millis(1001)));
+    let mut ask =
+        |id, file| disk.submit(Duration::ZERO, StorageRequest { id, work: offer.write(&[(file, 0)]) });
+    let times = (ask(ids[0], 0), ask(ids[1], 1));
+    assert_eq!(times, (Duration::from_millis(501), Duration::from_millis(1001)));
     assert_eq!(disk.outstanding(), 1000);
     ids.into_iter().for_each(|id| drop(disk.complete(id)));
     assert_eq!((disk.outstanding(), disk.peak_outstanding()), (0, 1000));
-}
-
-#[test]
-fn a_crash_keeps_what_is_durable_and_may_lose_the_rest() {
-    let outcomes = std::cell::RefCell::new(std::collections::BTreeSet::new());
-    for_seeds(40, |seed| {
-        let mut disk = Disk::new(Random::new(seed));
-        run(&mut disk, prepare(&["a", "b"]));
-        run(&mut disk, write(0, "a/kept", b"kept"));
-        run(&mut disk, Work::Finish(vec![finish(0, "a/kept", false)]));
-        run(&mut disk, write(1, "b/lost", b"lost"));
-        run(&mut disk, Work::Commit(vec![Change::Put(record("kept", ""))]));
-        disk.crash();
-        assert_eq!(**disk.content("/in/a/kept").unwrap(), *b"kept");
-        assert_eq!(disk.records(Table::Outbox).count(), 1);
-        let left = disk.content(Path::new("/in/b").join(partial_name(TRANSFER, 1)));
-        assert!(left.as_ref().is_none_or(|left| b"lost".starts_with(left)));
-        outcomes.borrow_mut().insert(left.map(|left| left.len()));
-        let used = |item: Item| match item {
-            Item::File(file) => file.content.len() as u64,
-            _ => 0,
-        };
-        assert_eq!(disk.free(), (1 << 40) - disk.list("/").into_values().map(used).sum::<u64>());
-    });
-    if std::env::var(hither_tests::seeds::VARIABLE).is_err() {
-        let outcomes = outcomes.into_inner();
-        assert!(
-            outcomes.contains(&None) && outcomes.contains(&Some(4)) && outcomes.len() > 2,
-            "{outcomes:?}"
-        );
-    }
 }
 
 #[test]
@@ -367,24 +224,4 @@ fn a_crash_reaches_commits_in_their_order() {
         let keys: Vec<u8> = disk.records(Table::Peers).map(|(key, _)| key[0]).collect();
         assert!(keys.iter().copied().eq(0..keys.len() as u8), "a later one without an earlier: {keys:?}");
     });
-}
-
-#[test]
-#[should_panic(expected = "rests on work still under way")]
-fn a_file_is_not_put_in_place_while_it_is_written() {
-    let mut disk = disk();
-    run(&mut disk, prepare(&[]));
-    disk.submit(Duration::ZERO, StorageRequest { id: StorageId(100), work: write(0, "f", b"x") });
-    run(&mut disk, Work::Finish(vec![finish(0, "f", false)]));
-}
-
-#[test]
-#[should_panic(expected = "not whole")]
-fn a_file_is_not_put_in_place_before_it_is_whole() {
-    let mut disk = disk();
-    run(&mut disk, prepare(&[]));
-    let Work::Write(mut chunks) = write(0, "f", &[1; CHUNK as usize + 1]) else { panic!() };
-    chunks.truncate(1);
-    run(&mut disk, Work::Write(chunks));
-    run(&mut disk, Work::Finish(vec![finish(0, "f", false)]));
 }

@@ -1,23 +1,42 @@
 //! What a node promises about its storage requests, checked: a request that breaks it is a mistake in the node.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use hither_protocol::storage::{Change, Work};
-use hither_protocol::transfer::TransferId;
+use hither_protocol::storage::{Change, FinishFile, PartialFile, Work};
 use hither_protocol::transfer::hash::chunk_length;
+use hither_protocol::transfer::journal::StoredChunk;
+use hither_protocol::transfer::{FileIdentity, TransferId};
 
-use super::tree::Tree;
+use super::bytes_of;
+use super::transfers::{Known, Open};
 
-/// Checks a new request against those still under way.
+/// Most bytes of content that a node may ask for at once.
+const MOST_AT_ONCE: u64 = 32 * 1024 * 1024;
+
+/// Checks a new request against those still under way, and against what the work before came to.
 ///
 /// # Panics
 ///
 /// When the request breaks what `hither_protocol::storage` documents.
-pub(super) fn check<'a>(work: &Work, mut pending: impl Iterator<Item = &'a Work>, tree: &Tree) {
+pub(super) fn check<'a>(
+    work: &Work,
+    pending: impl Iterator<Item = &'a Work> + Clone,
+    open: &BTreeMap<TransferId, Open>,
+) {
     check_sizes(work);
-    if let Some(other) = pending.find(|other| rests_on(work, other, tree)) {
-        panic!("asked for work that rests on work still under way: {} after {}", brief(work), brief(other));
+    let bytes: u64 = pending.clone().map(bytes_of).sum::<u64>() + bytes_of(work);
+    assert!(bytes <= MOST_AT_ONCE, "asked for {bytes} bytes at once");
+    for other in pending {
+        let rests = rests_on(work, other);
+        assert!(
+            !rests,
+            "asked for work that rests on work still under way: {} after {}",
+            brief(work),
+            brief(other)
+        );
     }
+    check_order(work, open);
 }
 
 fn check_sizes(work: &Work) {
@@ -57,33 +76,128 @@ fn check_sizes(work: &Work) {
     }
 }
 
-fn rests_on(work: &Work, other: &Work, tree: &Tree) -> bool {
-    match (work, other) {
-        (Work::Discard { transfer, .. }, other) => names(other).any(|(of, _)| of == *transfer),
-        (work, Work::Discard { transfer, .. }) => names(work).any(|(of, _)| of == *transfer),
-        (Work::Finish(_), Work::Write(_) | Work::Finish(_)) | (Work::Write(_), Work::Finish(_)) => {
-            names(work).any(|name| names(other).any(|other| other == name))
-        }
-        (Work::Write(chunks), Work::Prepare { into, directories }) => chunks.iter().any(|chunk| {
-            let folder = folder_of(&chunk.into, chunk.path.parent().as_ref().map(|path| path.as_str()));
-            let made = directories.iter().map(|path| folder_of(into, Some(path.as_str())));
-            !tree.is_directory(&folder) && made.chain([into.clone()]).any(|made| made == folder)
-        }),
-        _ => false,
+fn rests_on(work: &Work, other: &Work) -> bool {
+    match (whole_transfer(work), whole_transfer(other)) {
+        // What begins, ends or looks at a transfer is alone.
+        (Some(transfer), _) => touches(other, transfer),
+        (_, Some(transfer)) => touches(work, transfer),
+        (None, None) => match (work, other) {
+            (Work::Checkpoint { transfer, .. }, Work::Checkpoint { transfer: other, .. }) => {
+                transfer == other
+            }
+            (Work::Finish(_), Work::Write(_) | Work::Checkpoint { .. } | Work::Finish(_))
+            | (Work::Write(_) | Work::Checkpoint { .. }, Work::Finish(_)) => {
+                let names = names(other);
+                self::names(work).iter().any(|name| names.contains(name))
+            }
+            _ => false,
+        },
     }
 }
 
-/// The files that are written or put in place.
-fn names(work: &Work) -> Box<dyn Iterator<Item = (TransferId, u32)> + '_> {
+fn whole_transfer(work: &Work) -> Option<TransferId> {
     match work {
-        Work::Write(chunks) => Box::new(chunks.iter().map(|chunk| (chunk.transfer, chunk.file))),
-        Work::Finish(files) => Box::new(files.iter().map(|file| (file.transfer, file.file))),
-        _ => Box::new(std::iter::empty()),
+        Work::Prepare { transfer, .. }
+        | Work::Recover { transfer, .. }
+        | Work::Check { transfer }
+        | Work::Close { transfer, .. }
+        | Work::Discard { transfer, .. } => Some(*transfer),
+        _ => None,
     }
 }
 
-fn folder_of(into: &Path, below: Option<&str>) -> std::path::PathBuf {
-    below.map_or_else(|| into.to_path_buf(), |below| into.join(below))
+fn touches(work: &Work, transfer: TransferId) -> bool {
+    whole_transfer(work) == Some(transfer)
+        || matches!(work, Work::Checkpoint { transfer: other, .. } if *other == transfer)
+        || names(work).iter().any(|(of, _)| *of == transfer)
+}
+
+/// The files that are written, made durable or put in place.
+fn names(work: &Work) -> Vec<(TransferId, FileIdentity)> {
+    match work {
+        Work::Write(chunks) => chunks.iter().map(|chunk| (chunk.transfer, chunk.target.identity)).collect(),
+        Work::Finish(files) => files.iter().map(|file| (file.transfer, file.target.identity)).collect(),
+        Work::Checkpoint { transfer, files, .. } => {
+            files.iter().map(|file| (*transfer, file.identity)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What must have been done, with success, before this is asked for.
+fn check_order(work: &Work, open: &BTreeMap<TransferId, Open>) {
+    match work {
+        Work::Prepare { transfer, sender, into, .. } => {
+            if let Some(open) = open.get(transfer) {
+                assert!(!open.prepared, "asked to prepare what is prepared: {}", brief(work));
+                assert!(open.recovery.is_none(), "asked to add to a journal before all of it was checked");
+                assert_eq!(open.into, *into, "a transfer has one folder");
+                assert_eq!(open.sender, *sender, "a transfer has one sender");
+            }
+        }
+        Work::Recover { transfer, .. } => {
+            assert!(!open.contains_key(transfer), "asked to recover what is open: {}", brief(work));
+        }
+        Work::Check { transfer } => {
+            let recovery = open.get(transfer).and_then(|open| open.recovery.as_ref());
+            assert!(recovery.is_some(), "asked to check what was not recovered, or has been checked");
+        }
+        Work::Write(chunks) => {
+            for chunk in chunks {
+                let open = prepared(open, chunk.transfer, &chunk.into);
+                if let Some(known) = known(open, &chunk.target) {
+                    assert!(!known.placed, "asked to write a file that is in place: {:?}", chunk.target);
+                    assert_eq!(known.size, chunk.size, "a file has one size: {:?}", chunk.target);
+                }
+            }
+        }
+        Work::Checkpoint { transfer, into, files, chunks } => {
+            let open = prepared(open, *transfer, into);
+            assert!(open.journal.is_some(), "asked to note chunks of a transfer without a journal");
+            for chunk in chunks {
+                check_stored(open, files, chunk);
+            }
+        }
+        Work::Finish(files) => {
+            for file in files {
+                check_whole(prepared(open, file.transfer, &file.into), file);
+            }
+        }
+        Work::Load
+        | Work::Commit(_)
+        | Work::Scan { .. }
+        | Work::Read(_)
+        | Work::Examine { .. }
+        | Work::Close { .. }
+        | Work::Discard { .. } => {}
+    }
+}
+
+fn prepared<'a>(open: &'a BTreeMap<TransferId, Open>, transfer: TransferId, into: &Path) -> &'a Open {
+    let open = open.get(&transfer).filter(|open| open.prepared);
+    let Some(open) = open else { panic!("asked for work on {transfer}, which is not prepared") };
+    assert_eq!(open.into, into, "a transfer has one folder");
+    open
+}
+
+fn known<'a>(open: &'a Open, target: &PartialFile) -> Option<&'a Known> {
+    let known = open.files.get(&target.identity)?;
+    assert_eq!(known.path, target.path, "a file has one place");
+    Some(known)
+}
+
+fn check_stored(open: &Open, files: &[PartialFile], chunk: &StoredChunk) {
+    let file = files.iter().find(|file| file.identity == chunk.file);
+    let Some(file) = file else { panic!("asked to note a chunk of a file that is not listed: {chunk:?}") };
+    let known = known(open, file).filter(|known| !known.placed);
+    let written = known.and_then(|known| known.values.get(&chunk.index));
+    assert_eq!(written, Some(&chunk.value), "asked to note a chunk that was not written: {chunk:?}");
+}
+
+fn check_whole(open: &Open, file: &FinishFile) {
+    let root = known(open, &file.target).filter(|known| !known.placed).and_then(Known::root);
+    let Some(root) = root else { panic!("asked to put a file in place that is not whole: {file:?}") };
+    assert_eq!(root, file.root, "asked to put a file in place under another root: {file:?}");
 }
 
 fn brief(work: &Work) -> String {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hither_protocol::storage::{Done, ScanError, StorageError, Work};
+use hither_protocol::storage::{Done, RecoverError, ScanError, StorageError, Work};
 
+use super::content::Item;
 use super::{Disk, Timing};
 
 /// The kinds of [`Work`].
@@ -24,8 +26,16 @@ pub enum Kind {
     Prepare,
     /// [`Work::Write`].
     Write,
+    /// [`Work::Checkpoint`].
+    Checkpoint,
     /// [`Work::Finish`].
     Finish,
+    /// [`Work::Recover`].
+    Recover,
+    /// [`Work::Check`].
+    Check,
+    /// [`Work::Close`].
+    Close,
     /// [`Work::Discard`].
     Discard,
 }
@@ -41,7 +51,11 @@ impl Kind {
             Work::Examine { .. } => Self::Examine,
             Work::Prepare { .. } => Self::Prepare,
             Work::Write(_) => Self::Write,
+            Work::Checkpoint { .. } => Self::Checkpoint,
             Work::Finish(_) => Self::Finish,
+            Work::Recover { .. } => Self::Recover,
+            Work::Check { .. } => Self::Check,
+            Work::Close { .. } => Self::Close,
             Work::Discard { .. } => Self::Discard,
         }
     }
@@ -79,6 +93,41 @@ impl Disk {
         self.faults.failures.push((kind, pass, error));
     }
 
+    /// Whether another program has a file locked: the journal of a transfer that it receives.
+    pub fn set_in_use(&mut self, path: impl AsRef<Path>, in_use: bool) {
+        let path = path.as_ref().to_path_buf();
+        if in_use {
+            self.faults.in_use.insert(path);
+        } else {
+            self.faults.in_use.remove(&path);
+        }
+    }
+
+    /// Flips a bit of a file, durably and without a trace in its times: what lies there went bad, or somebody
+    /// changed it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such file, or it is shorter.
+    pub fn flip(&mut self, path: impl AsRef<Path>, byte: usize, bit: u32) {
+        self.edit(path.as_ref(), |content| content[byte] ^= 1 << (bit % 8));
+    }
+
+    /// Cuts a file off, durably and without a trace in its times.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such file.
+    pub fn cut(&mut self, path: impl AsRef<Path>, length: usize) {
+        self.edit(path.as_ref(), |content| content.truncate(length));
+    }
+
+    fn edit(&mut self, path: &Path, edit: impl FnOnce(&mut Vec<u8>)) {
+        let mut file = self.tree.file(path).expect("there is such a file").clone();
+        edit(Arc::make_mut(&mut file.content));
+        self.put(path, Item::File(file));
+    }
+
     /// After `pass` more chunks, one is read with a bit changed after it was hashed.
     pub fn corrupt_read(&mut self, pass: u64) {
         self.faults.corruptions.push(pass);
@@ -91,6 +140,7 @@ pub(super) struct Faults {
     pub(super) capacity: Option<u64>,
     pub(super) read_only: bool,
     pub(super) denied: BTreeSet<PathBuf>,
+    in_use: BTreeSet<PathBuf>,
     /// Kind, how many of that kind pass before, the error.
     pub(super) failures: Vec<(Kind, u64, StorageError)>,
     /// How many chunks pass before each that is corrupted.
@@ -127,6 +177,10 @@ impl Faults {
         due
     }
 
+    pub(super) fn is_in_use(&self, path: &Path) -> bool {
+        self.in_use.contains(path)
+    }
+
     pub(super) fn check_readable(&self, path: &Path) -> Result<(), StorageError> {
         let denied = path.ancestors().any(|at| self.denied.contains(at));
         if denied { Err(StorageError::Denied) } else { Ok(()) }
@@ -150,6 +204,10 @@ pub(super) fn failed(work: &Work, error: StorageError) -> Done {
         Work::Prepare { .. } => Done::Prepared(Err(error)),
         Work::Write(chunks) => Done::Written(chunks.iter().map(|_| Err(error.clone())).collect()),
         Work::Finish(files) => Done::Finished(files.iter().map(|_| Err(error.clone())).collect()),
+        Work::Checkpoint { .. } => Done::Checkpointed(Err(error)),
+        Work::Recover { .. } => Done::Recovered(Err(RecoverError::Disk(error))),
+        Work::Check { .. } => Done::Checked(Err(error)),
+        Work::Close { .. } => Done::Closed,
         Work::Discard { .. } => Done::Discarded,
     }
 }

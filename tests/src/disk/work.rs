@@ -1,19 +1,18 @@
-//! Carrying out each kind of work as `hither_protocol::storage` documents it.
+//! Carrying out each kind of work as `hither_protocol::storage` documents it; here what is not about a transfer that
+//! is received.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use hither_protocol::storage::{
-    Change, Done, Examined, FinishFile, HashedChunk, ReadChunk, Record, ScanError, Scanned, StorageError,
-    Table, Work, WriteChunk, partial_name,
+    Change, Done, Examined, HashedChunk, ReadChunk, Record, ScanError, Scanned, StorageError, Table, Work,
 };
 use hither_protocol::transfer::hash::chunk_value;
 use hither_protocol::transfer::{Entry, EntryKind, Manifest, RelativePath};
 
-use super::tree::{File, Item};
-use super::{Disk, Partial};
+use super::Disk;
+use super::content::Item;
 
 impl Disk {
     pub(super) fn carry_out(&mut self, work: &Work) -> Done {
@@ -25,20 +24,24 @@ impl Disk {
             Work::Scan { paths } => Done::Scanned(self.scan(paths)),
             Work::Read(chunks) => Done::Read(chunks.iter().map(|chunk| self.read(chunk)).collect()),
             Work::Examine { into, manifest } => Done::Examined(self.examine(into, manifest)),
-            Work::Prepare { into, directories } => Done::Prepared(self.prepare(into, directories)),
+            Work::Prepare { transfer, sender, into, directories, journal } => {
+                Done::Prepared(self.prepare(*transfer, *sender, into, directories, *journal))
+            }
             Work::Write(chunks) => Done::Written(chunks.iter().map(|chunk| self.write(chunk)).collect()),
+            Work::Checkpoint { transfer, into, files, chunks } => {
+                Done::Checkpointed(self.checkpoint(*transfer, into, files, chunks))
+            }
             Work::Finish(files) => Done::Finished(self.finish_files(files)),
-            Work::Discard { into, partials, directories, transfer } => {
-                for (file, path) in partials {
-                    self.partials.remove(&(*transfer, *file));
-                    self.discard(&beside(&into.join(path.as_str()), &partial_name(*transfer, *file)));
-                }
-                for directory in directories.iter().rev() {
-                    let path = into.join(directory.as_str());
-                    if self.tree.is_directory(&path) && self.tree.below(&path).next().is_none() {
-                        self.discard(&path);
-                    }
-                }
+            Work::Recover { transfer, sender, into, manifest, places } => {
+                Done::Recovered(self.recover(*transfer, *sender, into, manifest, places))
+            }
+            Work::Check { transfer } => Done::Checked(self.check(*transfer)),
+            Work::Close { transfer, into, complete } => {
+                self.close(*transfer, into, *complete);
+                Done::Closed
+            }
+            Work::Discard { transfer, sender, into, partials, directories } => {
+                self.give_up(*transfer, *sender, into, partials, directories);
                 Done::Discarded
             }
         }
@@ -145,117 +148,6 @@ impl Disk {
             alternatives: alternatives.collect(),
         })
     }
-
-    fn prepare(
-        &mut self,
-        into: &Path,
-        directories: &[RelativePath],
-    ) -> Result<Vec<RelativePath>, StorageError> {
-        let mut folders: Vec<&Path> = into.ancestors().collect();
-        folders.reverse();
-        for folder in folders {
-            self.make_directory(folder)?;
-        }
-        let mut made = Vec::new();
-        for directory in directories {
-            match self.make_directory(&into.join(directory.as_str())) {
-                Ok(true) => made.push(directory.clone()),
-                Ok(false) => {}
-                Err(error) => {
-                    // The result names no directories, so nobody else could clear them away.
-                    made.iter().rev().for_each(|path| self.discard(&into.join(path.as_str())));
-                    return Err(error);
-                }
-            }
-        }
-        Ok(made)
-    }
-
-    /// Whether it had to be made.
-    fn make_directory(&mut self, path: &Path) -> Result<bool, StorageError> {
-        if self.tree.is_directory(path) {
-            return Ok(false);
-        }
-        self.faults.check_writable(path)?;
-        if self.tree.get(path).is_some() {
-            return Err(StorageError::Exists);
-        }
-        if !path.parent().is_some_and(|parent| self.tree.is_directory(parent)) {
-            return Err(StorageError::Missing);
-        }
-        self.tree.put(path.to_path_buf(), Item::Directory);
-        Ok(true)
-    }
-
-    fn write(&mut self, chunk: &WriteChunk) -> Result<(), StorageError> {
-        let place = chunk.into.join(chunk.path.as_str());
-        let path = beside(&place, &partial_name(chunk.transfer, chunk.file));
-        self.faults.check_writable(&path)?;
-        if chunk_value(chunk.size, chunk.offset, &chunk.data) != chunk.expected {
-            return Err(StorageError::Mismatch);
-        }
-        if !path.parent().is_some_and(|parent| self.tree.is_directory(parent)) {
-            return Err(StorageError::Missing);
-        }
-        let before = self.tree.file(&path).map_or(0, |file| file.content.len() as u64);
-        let end = chunk.offset + chunk.data.len() as u64;
-        if end.saturating_sub(before) > self.free() {
-            return Err(StorageError::Full);
-        }
-        let offset = usize::try_from(chunk.offset).map_err(|_| StorageError::Full)?;
-        let modified = self.next_time();
-        self.tree.write(&path, offset, &chunk.data, modified);
-        let partial = self.partials.entry((chunk.transfer, chunk.file)).or_default();
-        *partial = Partial { size: chunk.size, ..std::mem::take(partial) };
-        partial.written.insert(chunk.offset, chunk.data.len() as u64);
-        Ok(())
-    }
-
-    pub(super) fn finish_files(&mut self, files: &[FinishFile]) -> Vec<Result<(), StorageError>> {
-        for file in files {
-            let (partial, _) = names(file);
-            if let Some(known) = self.partials.get(&(file.transfer, file.file)) {
-                let written: u64 = known.written.values().sum();
-                assert_eq!(written, known.size, "asked to put a file in place that is not whole: {file:?}");
-            }
-            self.tree.sync(&partial);
-        }
-        files.iter().map(|file| self.finish_file(file)).collect()
-    }
-
-    fn finish_file(&mut self, file: &FinishFile) -> Result<(), StorageError> {
-        let (partial, place) = names(file);
-        self.faults.check_writable(&place)?;
-        let content = self.tree.file(&partial).ok_or(StorageError::Missing)?.content.clone();
-        match self.tree.get(&place) {
-            Some(Item::File(_)) if file.overwrite => {}
-            Some(_) => return Err(StorageError::Exists),
-            None => {}
-        }
-        let whole = File { content, modified: file.modified, executable: file.executable };
-        self.tree.put(partial.clone(), Item::File(whole));
-        self.tree.rename(&partial, &place);
-        self.tree.sync(&partial);
-        self.tree.sync(&place);
-        self.partials.remove(&(file.transfer, file.file));
-        Ok(())
-    }
-
-    fn discard(&mut self, path: &Path) {
-        if self.faults.check_writable(path).is_ok() {
-            self.tree.remove(path);
-        }
-    }
-}
-
-/// Where the partial file is, and where the file will be.
-fn names(file: &FinishFile) -> (PathBuf, PathBuf) {
-    let place = file.into.join(file.path.as_str());
-    (beside(&place, &partial_name(file.transfer, file.file)), place)
-}
-
-fn beside(place: &Path, name: &str) -> PathBuf {
-    place.with_file_name(name)
 }
 
 /// `photos (1)`, `letter (1).txt`.
@@ -266,13 +158,5 @@ fn numbered(entry: &Entry, number: u32) -> String {
             format!("{stem} ({number}).{extension}")
         }
         _ => format!("{name} ({number})"),
-    }
-}
-
-/// A file's content, shared.
-pub(super) fn content_of(item: Option<&Item>) -> Option<Arc<Vec<u8>>> {
-    match item {
-        Some(Item::File(file)) => Some(file.content.clone()),
-        _ => None,
     }
 }
