@@ -76,13 +76,13 @@ fn transfer(
                     screen.note(&format!("reached {who} at {address} ({})", road_of(road).name()))?;
                 }
                 Event::Started { transfer, .. } if transfer == ours => meter = Some(Meter::new(ours)),
-                Event::Finished { transfer, bytes, took, road, root, paths } if transfer == ours => {
+                Event::Finished { transfer, bytes, took, road, root, paths, resumed } if transfer == ours => {
                     let (transfer, root) = (transfer.to_string(), root.to_string());
                     let road = road_of(road);
-                    let done = screen::Event::Done { transfer, bytes, took, root, paths, resumed: 0, road };
+                    let done = screen::Event::Done { transfer, bytes, took, root, paths, resumed, road };
                     return screen.event(&done);
                 }
-                Event::Failed { transfer, why, kept } if transfer == ours => {
+                Event::Failed { transfer, why, kept, .. } if transfer == ours => {
                     return Err(failure::transfer(&why, Side::Sending, &who, kept));
                 }
                 _ => {}
