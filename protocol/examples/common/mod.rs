@@ -10,7 +10,9 @@ use std::time::{Instant, SystemTime};
 
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::{Identity, PeerAddress};
-use hither_protocol::storage::{Done, HashedChunk, ReadChunk, ScanError, Scanned, StorageError, Work};
+use hither_protocol::storage::{
+    Done, HashedChunk, ReadChunk, RecoverError, ScanError, Scanned, StorageError, Work,
+};
 use hither_protocol::transfer::hash::{Root, chunk_value};
 use hither_protocol::transfer::{Entry, EntryKind, RelativePath, TransferId};
 use hither_protocol::{Config, Event, Node};
@@ -70,6 +72,10 @@ pub(crate) fn perform(work: Work) -> Done {
         Work::Prepare { .. } => Done::Prepared(Err(no)),
         Work::Write(chunks) => Done::Written(chunks.iter().map(|_| Err(no.clone())).collect()),
         Work::Finish(files) => Done::Finished(files.iter().map(|_| Err(no.clone())).collect()),
+        Work::Checkpoint { .. } => Done::Checkpointed(Err(no)),
+        Work::Recover { .. } => Done::Recovered(Err(RecoverError::Missing)),
+        Work::Check { .. } => Done::Checked(Err(no)),
+        Work::Close { .. } => Done::Closed,
         Work::Discard { .. } => Done::Discarded,
     }
 }
