@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use hither_protocol::identity::PeerId;
 use hither_protocol::storage::{Checked, PartialFile, RecoverError, StorageError};
 use hither_protocol::transfer::hash::{CHUNK, ChunkValue, chunk_count, chunk_length, chunk_value};
-use hither_protocol::transfer::journal::Lookup;
 use hither_protocol::transfer::{Entry, Manifest, Places, TransferId};
 
 use super::Disk;
@@ -196,7 +195,6 @@ fn targets<'a>(manifest: &'a Manifest, places: &'a Places) -> impl Iterator<Item
 
 /// What to look at, in the order of the manifest. What it does not have any more is left out.
 fn looks(mut said: Said, manifest: &Manifest, places: &Places) -> VecDeque<Look> {
-    let lookup = Lookup::new(manifest);
     let looks = targets(manifest, places).filter_map(|(target, entry)| {
         let root = said.placed.remove(&target.identity);
         let noted = said.chunks.remove(&target.identity).unwrap_or_default().into_iter();
@@ -208,8 +206,7 @@ fn looks(mut said: Said, manifest: &Manifest, places: &Places) -> VecDeque<Look>
             }
         }
         let (size, modified, unsure) = (entry.size(), entry.modified, Vec::new());
-        let is_noted = lookup.file(target.identity) == Some(target.file) && !chunks.is_empty();
-        is_noted.then(|| Look { target, size, modified, root, chunks, unsure })
+        (!chunks.is_empty()).then_some(Look { target, size, modified, root, chunks, unsure })
     });
     looks.collect()
 }
