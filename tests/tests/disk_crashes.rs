@@ -210,6 +210,24 @@ fn a_kill_loses_nothing_that_was_done_and_what_is_under_way_is_done_or_not() {
     assert_eq!(seen, BTreeSet::from([1, 2, 3]));
 }
 
+#[test]
+fn what_a_killed_program_left_is_durable_once_it_was_found() {
+    let seen = outcomes(100, |seed| {
+        let (mut disk, offer) = begun(seed);
+        run(&mut disk, offer.write(&[(FILM, 0), (TRAILER, 0)]));
+        submit(&mut disk, offer.checkpoint(&[(FILM, 0)]));
+        submit(&mut disk, offer.finish(&[TRAILER], false));
+        disk.kill();
+        let (found, _) = offer.recover_all(&mut disk).unwrap();
+        disk.crash();
+        let (again, _) = offer.recover_all(&mut disk).unwrap();
+        assert_eq!(again, found);
+        (found.chunks.len(), found.placed.len())
+    });
+    let Some(seen) = seen else { return };
+    assert!(seen.contains(&(0, 0)) && seen.contains(&(1, 1)), "{seen:?}");
+}
+
 /// A node's part: work at random within the contract, and what was promised for it.
 struct Session {
     random: Random,

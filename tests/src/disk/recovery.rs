@@ -32,6 +32,9 @@ impl Disk {
             return Err(RecoverError::InUse);
         }
         let said = self.read_journal(transfer, sender, &path)?;
+        // A program that was killed may have left what only a power failure would lose. From here on it is relied on.
+        self.tree.sync(&path);
+        self.tree.sync_path(&path);
         let mut open = Open::new(sender, into);
         open.journal = Some(Journal { path, end: said.sound });
         open.add_directories(&said.directories);
@@ -78,7 +81,7 @@ impl Disk {
 
     /// Looks at a file, as far as `bytes` go. Whether that was all of it.
     fn look(
-        &self,
+        &mut self,
         transfer: TransferId,
         open: &mut Open,
         look: &mut Look,
@@ -89,11 +92,13 @@ impl Disk {
         if let Some(root) = look.root
             && self.is_placed(&open.into, look)
         {
+            self.tree.sync_path(&place(&open.into, &look.target));
             checked.placed.push((number, root));
             open.file(&look.target, look.size).placed = true;
             return true;
         }
         let path = partial_path(&open.into, transfer, &look.target);
+        self.tree.sync_path(&path);
         while let Some((&index, &expected)) = look.chunks.first_key_value() {
             let length = length_of(look.size, index);
             if length > *bytes {
