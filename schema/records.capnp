@@ -38,6 +38,7 @@ struct Unfinished {
   union {
     sending @7 :List(Text);  # the paths, as they were named
     receiving @8 :Receiving;
+    complete @9 :Data;       # received and in place, with this root
   }
 }
 

@@ -1,12 +1,14 @@
 //! What can be typed, and what is said of what cannot.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use hither_cli::args::{
-    Arguments, Command, ContactsCommand, Content, Destination, Existing, Global, Parsed, Peer, Shell,
-    completions, parse,
+    Arguments, Command, ContactsCommand, Content, Destination, Existing, FileName, Global, ParseRateError,
+    Parsed, Peer, Rate, Shell, completions, parse,
 };
+use hither_protocol::Limits;
 use proptest::prelude::*;
 
 const ID: &str = "hi1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0s5lq4kw";
@@ -101,11 +103,12 @@ fn flags_of_every_command_stand_before_or_after_it() {
         yes: true,
         existing: Some(Existing::Rename),
         port: Some(4242),
+        limits: Limits { send: NonZeroU64::new(5_000_000), receive: NonZeroU64::new(5_000_000) },
     };
     for line in [
-        "--home /h --json --quiet --interface lo --yes --rename --port 4242 receive",
-        "receive --home /h --json --quiet --interface lo --yes --rename --port 4242",
-        "--home=/h -q receive --interface=lo --json -y --port=4242 --rename --json",
+        "--home /h --json --quiet --interface lo --yes --rename --port 4242 --limit 5MB/s receive",
+        "receive --home /h --json --quiet --interface lo --yes --rename --port 4242 --limit 5M",
+        "--home=/h -q receive --interface=lo --json -y --port=4242 --limit=5000K --rename --json",
     ] {
         assert_eq!(arguments(line).global, expected, "{line}");
     }
@@ -155,11 +158,100 @@ fn contents_of_send() {
         Command::Send { content, .. } => content,
         other => panic!("{other:?}"),
     };
-    assert_eq!(content("send - --to bob"), Content::StandardInput);
-    assert_eq!(content("send --text hello --to bob"), Content::Text("hello".into()));
+    assert_eq!(content("send - --to bob"), Content::StandardInput("stdin".parse().unwrap()));
+    assert_eq!(
+        content("send --text hello --to bob"),
+        Content::Text("hello".into(), "text.txt".parse().unwrap())
+    );
     assert!(error("send - a --to bob").contains("goes alone"));
     assert!(error("send --text a b --to bob").contains("exclude each other"));
     assert!(error("send --to bob").contains("say what to send"));
+}
+
+#[test]
+fn what_is_no_file_has_a_name_all_the_same() {
+    let name = || "dir.tar".parse::<FileName>().unwrap();
+    let content = |line: &str| match command(line) {
+        Command::Send { content, .. } => content,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(content("send - --name dir.tar --to bob"), Content::StandardInput(name()));
+    assert_eq!(content("send --text hi --name=dir.tar --to bob"), Content::Text("hi".into(), name()));
+    assert!(error("send a --name dir.tar --to bob").contains("--name is for standard input"));
+    for (bad, why) in [
+        ("a/b", "names a folder"),
+        ("a\\b", "names a folder"),
+        ("..", "a folder's"),
+        ("a\u{202e}b", "invisible"),
+        ("a\u{7}b", "invisible"),
+        (&"a".repeat(256), "over 255 bytes"),
+    ] {
+        let error = error(&format!("send - --to bob --name={bad}"));
+        assert!(error.contains(why) && !error.contains(['\u{202e}', '\u{7}']), "{error}");
+    }
+    assert!("".parse::<FileName>().unwrap_err().to_string().contains("empty"));
+}
+
+#[test]
+fn limits_are_for_both_ways_unless_one_is_named() {
+    let limits = |line: &str| {
+        let Limits { send, receive } = arguments(line).global.limits;
+        [send, receive].map(|limit| limit.map_or(0, NonZeroU64::get))
+    };
+    assert_eq!(limits("up"), [0, 0]);
+    assert_eq!(limits("up --limit 1MB/s"), [1_000_000, 1_000_000]);
+    assert_eq!(limits("up --limit-up 1MB/s"), [1_000_000, 0]);
+    assert_eq!(limits("up --limit-down 1MB/s"), [0, 1_000_000]);
+    assert_eq!(limits("--limit 1MB/s up --limit-up 20KB/s"), [20_000, 1_000_000]);
+}
+
+#[test]
+fn rates_are_read_as_they_are_written() {
+    for (text, bytes) in [
+        ("10000", 10_000),
+        ("500KB/s", 500_000),
+        ("500kB/s", 500_000),
+        ("500 KB/s", 500_000),
+        ("5MB/s", 5_000_000),
+        ("5M", 5_000_000),
+        ("5m", 5_000_000),
+        ("5M/s", 5_000_000),
+        ("5MBps", 5_000_000),
+        ("1.5MiB/s", 1_572_864),
+        ("1.5Mi", 1_572_864),
+        (".5GB/s", 500_000_000),
+        ("2.T", 2_000_000_000_000),
+        ("1.0000000000000000001G", 1_000_000_000),
+        ("64KiB", 65_536),
+    ] {
+        assert_eq!(text.parse::<Rate>().map(|rate| rate.bytes().get()), Ok(bytes), "{text}");
+    }
+    for text in ["", "fast", "MB/s", ".", "-5M", "1.2.3M", "5X", "5MB/h", "5 M B", "1e6", "٥M", "5EB/s"] {
+        assert_eq!(text.parse::<Rate>(), Err(ParseRateError::Form), "{text}");
+    }
+    for text in ["0", "5", "9999", "9.9KB/s"] {
+        assert_eq!(text.parse::<Rate>(), Err(ParseRateError::TooLittle), "{text}");
+    }
+    for text in ["99999999T", "99999999999999999999"] {
+        assert_eq!(text.parse::<Rate>(), Err(ParseRateError::TooMuch), "{text}");
+    }
+    for (text, same) in [
+        ("50Mbit/s", "6.25MB/s"),
+        ("50Mbps", "6.25MB/s"),
+        ("50Mb/s", "6.25MB/s"),
+        ("50 mb", "6.25MB/s"),
+        ("100Mbits", "12.5MB/s"),
+        ("1gbit", "125MB/s"),
+        ("800b", "100B/s"),
+    ] {
+        let error = text.parse::<Rate>().unwrap_err();
+        assert_eq!(error, ParseRateError::Bits(Some(same.into())), "{text}");
+        assert!(error.to_string().contains(same));
+    }
+    assert_eq!("Mbit/s".parse::<Rate>(), Err(ParseRateError::Bits(None)));
+    for line in ["send a --to bob --limit 5", "up --limit fast", "up --limit-up 5Mbit/s"] {
+        assert!(error(line).contains("B/s"), "{}", error(line));
+    }
 }
 
 #[test]
@@ -296,6 +388,14 @@ proptest! {
     fn any_words_are_answered(words in prop::collection::vec("(send|receive|contacts|add|--to|--json|--|-o|help|-|--home=x|[ -~]{0,6})", 0..8)) {
         if let Err(error) = parse(words.into_iter().map(OsString::from)) {
             prop_assert!(!error.text.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_rate_or_is_answered(text in "[0-9.]{0,24}[ kKmMgGtTiIbBps/x]{0,6}") {
+        match text.parse::<Rate>() {
+            Ok(rate) => prop_assert!(rate.bytes().get() >= Rate::LEAST),
+            Err(error) => prop_assert!(error.to_string().contains("bytes")),
         }
     }
 }

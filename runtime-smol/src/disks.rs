@@ -46,6 +46,7 @@ impl Disks {
     }
 
     /// Hands a request to its threads. Gives it back when too many wait already.
+    #[allow(clippy::result_large_err, reason = "it goes back where it came from, and that is rare")]
     pub(crate) fn submit(&self, request: StorageRequest) -> Result<(), StorageRequest> {
         let queue = match request.work {
             Work::Load | Work::Commit(_) => &self.records,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use hither_protocol::storage::{Change, Done, Record, StorageError, Table, Work};
+use hither_protocol::storage::{Change, Done, Record, RecoverError, StorageError, Table, Work};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::disk::storage_error;
@@ -12,7 +12,7 @@ use crate::disk::storage_error;
 /// The file's name in the home directory.
 pub const FILE_NAME: &str = "records.redb";
 
-const TABLES: [Table; 4] = [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers];
+const TABLES: [Table; 5] = [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers, Table::Transfers];
 
 /// The records of one home directory. Opened at the first use, and anew after an error.
 #[derive(Debug)]
@@ -48,6 +48,10 @@ impl Records {
             Work::Finish(files) => {
                 Done::Finished(files.iter().map(|_| Err(StorageError::Unsupported)).collect())
             }
+            Work::Checkpoint { .. } => Done::Checkpointed(Err(StorageError::Unsupported)),
+            Work::Recover { .. } => Done::Recovered(Err(RecoverError::Disk(StorageError::Unsupported))),
+            Work::Check { .. } => Done::Checked(Err(StorageError::Unsupported)),
+            Work::Close { .. } => Done::Closed,
             Work::Discard { .. } => Done::Discarded,
         }
     }
@@ -142,6 +146,7 @@ fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static 
         Table::Outbox => "outbox",
         Table::Inbox => "inbox",
         Table::Peers => "peers",
+        Table::Transfers => "transfers",
     })
 }
 

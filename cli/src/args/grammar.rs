@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 
+use super::file_name::FileName;
 use super::peer::{ContactName, Peer};
+use super::rate::Rate;
 use hither_protocol::identity::PeerId;
 
 /// Messages and files straight between your own devices.
@@ -55,6 +57,15 @@ pub(super) struct Grammar {
     /// the UDP port to listen on
     #[argh(option, arg_name = "n")]
     pub(super) port: Option<u16>,
+    /// move no more than this, each way: 500KB/s, 5MB/s, 1.5MiB/s
+    #[argh(option, arg_name = "rate")]
+    pub(super) limit: Option<Rate>,
+    /// the same for what is sent only
+    #[argh(option, arg_name = "rate")]
+    pub(super) limit_up: Option<Rate>,
+    /// the same for what is received only
+    #[argh(option, arg_name = "rate")]
+    pub(super) limit_down: Option<Rate>,
     /// print the version
     #[argh(switch, short = 'V')]
     #[allow(dead_code, reason = "answered before argh, which wants a command; here for the help")]
@@ -96,6 +107,9 @@ pub(super) struct Send {
     /// a line of text instead of paths
     #[argh(option)]
     pub(super) text: Option<String>,
+    /// the name that standard input or the text arrives under
+    #[argh(option)]
+    pub(super) name: Option<FileName>,
     /// files and directories, or - for standard input
     #[argh(positional, arg_name = "path")]
     pub(super) paths: Vec<PathBuf>,
@@ -108,7 +122,7 @@ pub(super) struct Receive {
     /// the directory to receive into, instead of the current one
     #[argh(option, arg_name = "dir")]
     pub(super) into: Option<PathBuf>,
-    /// the file to receive to, or - for standard output
+    /// the file to receive to, or - for standard output: a file or text, as it is
     #[argh(option, short = 'o', arg_name = "file")]
     pub(super) output: Option<PathBuf>,
     /// take offers of this peer only

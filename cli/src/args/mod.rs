@@ -1,18 +1,23 @@
 //! What a person types, parsed once into types that cannot be wrong.
 
+mod file_name;
 mod grammar;
 mod normal;
 mod peer;
+mod rate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
+use hither_protocol::Limits;
 
+pub use file_name::FileName;
 pub use grammar::{ContactsCommand, Shell};
 use grammar::{Grammar, Subcommand};
 pub(crate) use normal::nearest;
 pub use peer::{ContactName, ParsePeerError, Peer};
+pub use rate::{ParseRateError, Rate};
 
 use crate::inert::inert;
 
@@ -51,6 +56,8 @@ pub struct Global {
     pub existing: Option<Existing>,
     /// `--port`: the UDP port to listen on.
     pub port: Option<u16>,
+    /// `--limit`, and `--limit-up` and `--limit-down`, which say more about their direction.
+    pub limits: Limits,
 }
 
 /// What to do with a file that exists where one is received.
@@ -113,10 +120,10 @@ pub enum Command {
 pub enum Content {
     /// Files and directories, at least one.
     Paths(Vec<PathBuf>),
-    /// What comes on standard input.
-    StandardInput,
-    /// A line of text.
-    Text(String),
+    /// What comes on standard input, to arrive under this name.
+    StandardInput(FileName),
+    /// A line of text, to arrive under this name.
+    Text(String, FileName),
 }
 
 /// Where received content goes.
@@ -193,6 +200,10 @@ fn arguments_of(grammar: Grammar) -> Result<Arguments, String> {
         yes: grammar.yes,
         existing,
         port: grammar.port,
+        limits: Limits {
+            send: grammar.limit_up.or(grammar.limit).map(Rate::bytes),
+            receive: grammar.limit_down.or(grammar.limit).map(Rate::bytes),
+        },
     };
     Ok(Arguments { global, command: command_of(grammar.command)? })
 }
@@ -201,7 +212,7 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
     Ok(match command {
         Subcommand::Id(id) => Command::Id { qr: id.qr },
         Subcommand::Send(send) => {
-            let content = content_of(send.text, send.paths)?;
+            let content = content_of(send.text, send.name, send.paths)?;
             let to = send
                 .to
                 .ok_or("say to whom with --to PEER: sending by a code is not available in this version")?;
@@ -243,13 +254,16 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
     })
 }
 
-fn content_of(text: Option<String>, paths: Vec<PathBuf>) -> Result<Content, String> {
+fn content_of(text: Option<String>, name: Option<FileName>, paths: Vec<PathBuf>) -> Result<Content, String> {
     let dashes = paths.iter().filter(|path| path.as_os_str() == "-").count();
     match (text, paths.len(), dashes) {
+        (None, 1.., 0) if name.is_some() => {
+            Err("--name is for standard input and --text: files keep their names".to_owned())
+        }
         (Some(_), 1.., _) => Err("--text and paths exclude each other: send one after the other".to_owned()),
-        (Some(text), 0, _) => Ok(Content::Text(text)),
+        (Some(text), 0, _) => Ok(Content::Text(text, name.unwrap_or_else(FileName::of_text))),
         (None, 0, _) => Err("say what to send: paths, - for standard input, or --text TEXT".to_owned()),
-        (None, 1, 1) => Ok(Content::StandardInput),
+        (None, 1, 1) => Ok(Content::StandardInput(name.unwrap_or_else(FileName::of_input))),
         (None, _, 1..) => Err("- for standard input goes alone (./- is a file of that name)".to_owned()),
         (None, _, 0) => Ok(Content::Paths(paths)),
     }

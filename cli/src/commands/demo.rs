@@ -286,7 +286,7 @@ impl Actor {
         loop {
             match self.next(since)? {
                 Some(event @ Event::Finished { transfer: of, .. }) if of == transfer => return Ok(event),
-                Some(Event::Failed { transfer: of, why, kept }) if of == transfer => {
+                Some(Event::Failed { transfer: of, why, kept, .. }) if of == transfer => {
                     return Err(self.lost(&why, kept));
                 }
                 _ => {}

@@ -120,7 +120,7 @@ impl Inbox {
                 let known = Known { from, standing, here: 0, bytes: manifest.bytes(), meter: None };
                 self.offered(transfer, known, &manifest, &examined, decision, session, screen)
             }
-            Event::Started { transfer, bytes } => {
+            Event::Started { transfer, bytes, .. } => {
                 if let Some(known) = self.known.get_mut(&transfer) {
                     known.here = known.bytes.saturating_sub(bytes);
                     known.meter = Some(Meter::new(transfer));
@@ -129,7 +129,7 @@ impl Inbox {
                 self.tick(session, screen)?;
                 Ok(Outcome::Open)
             }
-            Event::Finished { transfer, bytes, took, road, root, paths } => {
+            Event::Finished { transfer, bytes, took, road, root, paths, .. } => {
                 let Some(known) = self.known.remove(&transfer) else { return Ok(Outcome::Open) };
                 screen.event(&screen::Event::Done {
                     transfer: transfer.to_string(),
@@ -155,7 +155,7 @@ impl Inbox {
                 screen.note(&text)?;
                 Ok(Outcome::Open)
             }
-            Event::Failed { transfer, why, kept } => self.failed(transfer, &why, kept, session, screen),
+            Event::Failed { transfer, why, kept, .. } => self.failed(transfer, &why, kept, session, screen),
             Event::Message { id, from, text, .. } => {
                 let contact = session.contact(from);
                 let message = screen::Event::Message { id: id.to_string(), from, contact, text, topic: None };

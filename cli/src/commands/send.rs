@@ -76,13 +76,13 @@ fn transfer(
                     screen.note(&format!("reached {who} at {address} ({})", road_of(road).name()))?;
                 }
                 Event::Started { transfer, .. } if transfer == ours => meter = Some(Meter::new(ours)),
-                Event::Finished { transfer, bytes, took, road, root, paths } if transfer == ours => {
+                Event::Finished { transfer, bytes, took, road, root, paths, resumed } if transfer == ours => {
                     let (transfer, root) = (transfer.to_string(), root.to_string());
                     let road = road_of(road);
-                    let done = screen::Event::Done { transfer, bytes, took, root, paths, resumed: 0, road };
+                    let done = screen::Event::Done { transfer, bytes, took, root, paths, resumed, road };
                     return screen.event(&done);
                 }
-                Event::Failed { transfer, why, kept } if transfer == ours => {
+                Event::Failed { transfer, why, kept, .. } if transfer == ours => {
                     return Err(failure::transfer(&why, Side::Sending, &who, kept));
                 }
                 _ => {}
@@ -124,14 +124,14 @@ fn paths(home: &Home, content: Content) -> Result<(Vec<PathBuf>, Option<TempDir>
     };
     let (name, text) = match content {
         Content::Paths(paths) => return Ok((paths, None)),
-        Content::Text(text) if text.is_empty() => {
+        Content::Text(text, _) if text.is_empty() => {
             return Err(Failure::new(Exit::Usage, "there is no text to send: --text TEXT"));
         }
-        Content::Text(text) => ("text.txt", Some(text)),
-        Content::StandardInput => ("stdin", None),
+        Content::Text(text, name) => (name, Some(text)),
+        Content::StandardInput(name) => (name, None),
     };
     let spool = spool(home)?;
-    let path = spool.path().join(name);
+    let path = spool.path().join(name.as_str());
     let mut file = File::create_new(&path).map_err(failed)?;
     match text {
         Some(text) => writeln!(file, "{text}").map_err(failed)?,

@@ -79,6 +79,7 @@ impl Session {
             aes: has_aes(),
             max_datagram: max_datagram(global.interface.as_deref()),
             rules,
+            limits: global.limits,
             ..Config::default()
         };
         let options = Options {

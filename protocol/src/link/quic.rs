@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Bound;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use super::{ChannelId, ChannelRead, CloseCode};
 use crate::identity::PeerId;
 use crate::wire::{FrameReader, Malformed};
 
+/// Bytes of one channel's turn where several wait for room.
+const SLICE: usize = 16 * 1024;
 /// Bytes of control messages that may wait for a peer who does not read them.
 const CONTROL_BACKLOG: usize = 4 * 1024 * 1024;
 
@@ -33,6 +36,9 @@ pub(super) struct QuicLink {
     incoming: BTreeSet<StreamId>,
     readable: BTreeSet<StreamId>,
     outgoing: BTreeMap<StreamId, VecDeque<Bytes>>,
+    /// Which one-way channel is the first to get room, and whether there is some again.
+    turn: Bound<StreamId>,
+    room: bool,
     closing: Closing,
 }
 
@@ -70,6 +76,8 @@ impl QuicLink {
             incoming: BTreeSet::new(),
             readable: BTreeSet::new(),
             outgoing: BTreeMap::new(),
+            turn: Bound::Unbounded,
+            room: false,
             closing: Closing::No,
         }
     }
@@ -91,6 +99,9 @@ impl QuicLink {
             }
         }
         self.flush_control();
+        if std::mem::take(&mut self.room) {
+            self.flush_waiting();
+        }
         if self.closing == Closing::Asked && self.control_out.is_empty() {
             let finished = self.control.map(|stream| self.connection.send_stream(stream).finish());
             self.closing = Closing::Finishing;
@@ -133,7 +144,7 @@ impl QuicLink {
             StreamEvent::Readable { id } => {
                 self.readable.insert(id);
             }
-            StreamEvent::Writable { id } => self.flush(id),
+            StreamEvent::Writable { .. } => self.room = true,
             StreamEvent::Stopped { id, .. } => {
                 self.outgoing.remove(&id);
                 // RFC 9000, section 3.5: who is told to stop resets, and the peer can allow another stream.
@@ -170,7 +181,7 @@ impl QuicLink {
 
     fn flush_control(&mut self) {
         let Some(stream) = self.control else { return };
-        let written = write_queue(&mut self.connection, stream, &mut self.control_out);
+        let written = write_queue(&mut self.connection, stream, &mut self.control_out, usize::MAX);
         self.control_backlog = self.control_backlog.saturating_sub(written);
     }
 
@@ -237,14 +248,45 @@ impl QuicLink {
     /// Writes to a one-way channel. What does not fit waits, and the channel is not writable until it is gone.
     pub(super) fn write(&mut self, channel: ChannelId, pieces: impl IntoIterator<Item = Bytes>) {
         if let Some(queue) = self.outgoing.get_mut(&channel.0) {
-            queue.extend(pieces);
+            queue.extend(pieces.into_iter().filter(|piece| !piece.is_empty()));
             self.flush(channel.0);
         }
     }
 
     fn flush(&mut self, stream: StreamId) {
         if let Some(queue) = self.outgoing.get_mut(&stream) {
-            write_queue(&mut self.connection, stream, queue);
+            write_queue(&mut self.connection, stream, queue, usize::MAX);
+        }
+    }
+
+    /// Gives what room there is to the channels that wait for it, in turn and a slice at a time. The QUIC
+    /// implementation itself would always tell the one first that was blocked last.
+    fn flush_waiting(&mut self) {
+        let before = match self.turn {
+            Bound::Included(stream) => Bound::Excluded(stream),
+            Bound::Excluded(stream) => Bound::Included(stream),
+            Bound::Unbounded => Bound::Unbounded,
+        };
+        let from_turn = self.outgoing.range((self.turn, Bound::Unbounded));
+        let rest = self.outgoing.range((Bound::Unbounded, before));
+        let rest = rest.take_while(|_| before != Bound::Unbounded);
+        let waiting = from_turn.chain(rest).filter(|(_, queue)| !queue.is_empty());
+        let mut waiting: VecDeque<StreamId> = waiting.map(|(stream, _)| *stream).collect();
+        let mut blocked = 0;
+        while blocked < waiting.len()
+            && let Some(stream) = waiting.pop_front()
+        {
+            let Some(queue) = self.outgoing.get_mut(&stream) else { continue };
+            let most = if waiting.is_empty() { usize::MAX } else { SLICE };
+            let written = write_queue(&mut self.connection, stream, queue, most);
+            if written > 0 {
+                blocked = 0;
+                self.turn = Bound::Excluded(stream);
+            }
+            if !queue.is_empty() {
+                blocked = if written < most { blocked.saturating_add(1) } else { 0 };
+                waiting.push_back(stream);
+            }
         }
     }
 
@@ -278,15 +320,23 @@ impl QuicLink {
     }
 }
 
-/// Writes from the front of a queue; gives how many bytes.
-fn write_queue(connection: &mut Connection, stream: StreamId, queue: &mut VecDeque<Bytes>) -> usize {
+/// Writes at most so many bytes from the front of a queue; gives how many.
+fn write_queue(
+    connection: &mut Connection,
+    stream: StreamId,
+    queue: &mut VecDeque<Bytes>,
+    most: usize,
+) -> usize {
     let mut bytes = 0_usize;
-    while !queue.is_empty() {
-        let mut pieces = queue.make_contiguous();
-        let before = pieces.len();
-        let result = connection.send_stream(stream).write_chunks(&mut pieces);
-        let written = before.saturating_sub(pieces.len());
-        queue.drain(..written);
+    while bytes < most
+        && let Some(mut front) = queue.pop_front()
+    {
+        let mut slice = [front.split_to(most.saturating_sub(bytes).min(front.len()))];
+        let result = connection.send_stream(stream).write_chunks(&mut slice.as_mut_slice());
+        let [unwritten] = slice;
+        for rest in [front, unwritten].into_iter().filter(|rest| !rest.is_empty()) {
+            queue.push_front(rest);
+        }
         match result {
             Ok(count) => bytes = bytes.saturating_add(count),
             Err(WriteError::Blocked) => break,

@@ -309,9 +309,10 @@ impl Links {
         }
     }
 
-    /// Takes more at once over a link: there is consent to what comes.
-    pub(crate) fn widen(&mut self, link: LinkKey) {
-        self.with(link, |found| found.connection.set_receive_window(VarInt::from_u32(WIDE)));
+    /// Takes more at once over a link: there is consent to what comes. `most` is a bound on it, in bytes.
+    pub(crate) fn widen(&mut self, link: LinkKey, most: Option<u64>) {
+        let window = most.and_then(|most| u32::try_from(most).ok()).unwrap_or(WIDE).min(WIDE);
+        self.with(link, |found| found.connection.set_receive_window(VarInt::from_u32(window)));
     }
 
     /// Everyone with a link.
@@ -330,6 +331,11 @@ impl Links {
 
     pub(crate) fn round_trip(&self, link: LinkKey) -> Option<Duration> {
         self.links.get(&link)?.connection.rtt(noq_proto::PathId::ZERO)
+    }
+
+    /// How many pieces of channels a link has sent so far.
+    pub(crate) fn sent(&mut self, link: LinkKey) -> u64 {
+        self.links.get_mut(&link).map_or(0, |found| found.connection.stats().frame_tx.stream)
     }
 
     /// Sends a control message.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Limits;
 use crate::identity::PeerId;
 
 /// What a node is told once, at its start.
@@ -20,6 +21,8 @@ pub struct Config {
     pub reach_within: Duration,
     /// What is done with offers and messages of others.
     pub rules: Rules,
+    /// How fast transfers may be.
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -30,6 +33,7 @@ impl Default for Config {
             max_datagram: 1452,
             reach_within: Duration::from_secs(10),
             rules: Rules::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -51,6 +55,8 @@ pub struct Rules {
     pub expected: BTreeSet<PeerId>,
     /// Refuse everyone but those expected.
     pub only_expected: bool,
+    /// Whether transfers that are interrupted cannot be gone on with: their folder is a passing one.
+    pub forgetful: bool,
 }
 
 /// What happens to offers and messages of strangers.

@@ -9,8 +9,8 @@ use super::receiving::{Incoming, State};
 use super::{Closing, Node, Purpose};
 use crate::identity::PeerId;
 use crate::storage::{Examined, StorageError, Work};
-use crate::transfer::{Entry, Manifest, Places, Receiver, TransferId};
-use crate::wire::{Answer, Control, EntrySet};
+use crate::transfer::{Entry, Found, Manifest, Places, Receiver, Terms, TransferId, is_journaled};
+use crate::wire::{Accepted, Answer, Control, EntrySet, Way};
 use crate::{
     Acceptance, AnswerError, Conflict, Decision, Event, Refusal, Standing, Strangers, TransferFailure, Why,
 };
@@ -56,13 +56,20 @@ impl Node {
             return self.refuse_offer(now, transfer, Refusal::BadManifest);
         };
         let manifest = Arc::new(manifest);
-        let Some(into) = self.rules.into.clone() else {
-            return self.refuse_offer(now, transfer, Refusal::Declined);
-        };
-        self.examine(transfer, manifest, into, None);
+        if !self.recover(transfer, &manifest) {
+            self.look_at_offer(now, transfer, manifest);
+        }
     }
 
-    fn examine(
+    /// An offer that is new here: the disk is asked how it would fit.
+    pub(super) fn look_at_offer(&mut self, now: Instant, transfer: TransferId, manifest: Arc<Manifest>) {
+        match self.rules.into.clone() {
+            Some(into) => self.examine(transfer, manifest, into, None),
+            None => self.refuse_offer(now, transfer, Refusal::Declined),
+        }
+    }
+
+    pub(super) fn examine(
         &mut self,
         transfer: TransferId,
         manifest: Arc<Manifest>,
@@ -84,17 +91,18 @@ impl Node {
         transfer: TransferId,
         result: Result<Examined, StorageError>,
     ) {
-        let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(transfer) };
+        let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(now, transfer) };
         let State::Examining { manifest, acceptance } = &mut incoming.state else { return };
         let (manifest, acceptance) = (Arc::clone(manifest), acceptance.take());
         let from = incoming.from;
+        let result = result.map(|examined| unfound(&manifest, examined, incoming.found.as_ref()));
         let standing = self.standing(from);
         let examined = match result {
             Ok(examined) => examined,
             Err(error) => {
                 if acceptance.is_some() {
                     let why = TransferFailure::Disk(Some(error));
-                    self.event(Event::Failed { transfer, why, kept: 0 });
+                    self.event(Event::Failed { transfer, why, kept: 0, resumable: false });
                 } else {
                     let examined = Examined { free: 0, existing: Vec::new(), alternatives: Vec::new() };
                     let decision = Decision::Refused(Refusal::NotWritable);
@@ -146,7 +154,7 @@ impl Node {
                 self.timers.set_earlier(Why::Offer, until);
             }
             Decision::Accepted => {
-                let into = self.rules.into.clone().unwrap_or_default();
+                let into = self.folder_for(transfer).unwrap_or_default();
                 let acceptance = Acceptance { into, name: None, conflict: self.rules.conflict };
                 self.prepare(now, transfer, &manifest, &examined, acceptance);
             }
@@ -166,8 +174,20 @@ impl Node {
         // Whoever was answered well may ask again.
         self.asked.remove(&from);
         // What was free when the user was asked need not be free now.
-        self.examine(transfer, manifest, how.into.clone(), Some(how));
+        let into = self.folder_for(transfer).filter(|_| self.is_begun(transfer)).unwrap_or(how.into.clone());
+        self.examine(transfer, manifest, into.clone(), Some(Acceptance { into, ..how }));
         Ok(())
+    }
+
+    /// Whether something of a transfer is on the disk, from an attempt before.
+    fn is_begun(&self, transfer: TransferId) -> bool {
+        self.incoming.get(&transfer).is_some_and(|incoming| incoming.found.is_some())
+    }
+
+    /// Where an offer goes by rule: what was begun goes on where it was begun.
+    fn folder_for(&self, transfer: TransferId) -> Option<PathBuf> {
+        let begun = self.unfinished.folder(transfer).filter(|_| self.is_begun(transfer));
+        begun.or_else(|| self.rules.into.clone())
     }
 
     /// An offer is accepted: what it would collide with is settled, then its directories are made.
@@ -180,7 +200,7 @@ impl Node {
         how: Acceptance,
     ) {
         if examined.free < needed(manifest, examined, how.conflict) {
-            self.event(Event::Failed { transfer, why: TransferFailure::DiskFull, kept: 0 });
+            self.event(Event::Failed { transfer, why: TransferFailure::DiskFull, kept: 0, resumable: false });
             return self.refuse_offer(now, transfer, Refusal::NoSpace);
         }
         let mut places = Places::default();
@@ -190,7 +210,12 @@ impl Node {
         let mut skip = EntrySet::default();
         match how.conflict {
             Conflict::Refuse if !examined.existing.is_empty() => {
-                self.event(Event::Failed { transfer, why: TransferFailure::WouldOverwrite, kept: 0 });
+                self.event(Event::Failed {
+                    transfer,
+                    why: TransferFailure::WouldOverwrite,
+                    kept: 0,
+                    resumable: false,
+                });
                 return self.refuse_offer(now, transfer, Refusal::WouldOverwrite);
             }
             Conflict::Refuse | Conflict::Overwrite => {}
@@ -204,17 +229,45 @@ impl Node {
             }
         }
         let overwrite = how.conflict == Conflict::Overwrite;
-        let receiver =
-            Receiver::new(transfer, Arc::clone(manifest), how.into, places, skip.clone(), overwrite);
-        let (into, directories) = (receiver.folder(), receiver.directories());
+        self.take_offer(
+            now,
+            transfer,
+            manifest,
+            Terms { into: how.into, places, skip, overwrite, journal: true },
+        );
+    }
+
+    /// There is consent: the offer is kept to be found again, and its directories are made.
+    pub(super) fn take_offer(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        manifest: &Arc<Manifest>,
+        mut terms: Terms,
+    ) {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
         let sender = incoming.from;
-        incoming.state = State::Preparing { receiver: Box::new(receiver), skip };
+        let found = incoming.found.as_mut().map(std::mem::take);
+        let begun = found.is_some();
+        let worth = is_journaled(manifest) && !self.rules.forgetful;
+        terms.journal = (begun || worth) && {
+            let accepted = Accepted {
+                into: terms.into.clone(),
+                digest: manifest.digest(),
+                places: terms.places.clone(),
+                skip: terms.skip.clone(),
+                overwrite: terms.overwrite,
+            };
+            self.keep_record(now, transfer, sender, manifest, Way::Receiving(accepted))
+        };
+        let journal = terms.journal;
+        let receiver = Receiver::new(transfer, Arc::clone(manifest), terms, found.unwrap_or_default());
+        let (into, directories) = (receiver.folder(), receiver.directories());
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        incoming.state = State::Preparing { receiver: Box::new(receiver) };
         incoming.busy = incoming.busy.saturating_add(1);
-        self.storage.ask(
-            Work::Prepare { transfer, sender, into, directories, journal: false },
-            Purpose::Prepare(transfer),
-        );
+        let work = Work::Prepare { transfer, sender, into, directories, journal };
+        self.storage.ask(work, Purpose::Prepare(transfer));
     }
 
     /// Refuses an offer of which nothing has been taken.
@@ -231,6 +284,17 @@ impl Node {
         }
         asked
     }
+}
+
+/// What would be in the way of an offer: not what is there of itself, from an attempt before.
+fn unfound(manifest: &Manifest, mut examined: Examined, found: Option<&Found>) -> Examined {
+    if let Some(found) = found {
+        examined.existing.retain(|file| !found.placed.contains_key(file));
+        examined.free = examined.free.saturating_add(found.bytes(manifest));
+        // The outermost names may well be its own.
+        examined.alternatives.clear();
+    }
+    examined
 }
 
 /// Bytes that would be written: what is there and would be kept needs no room.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::chat::MessageId;
 use crate::identity::PeerId;
-use crate::storage::{Examined, ScanError, StorageError};
+use crate::storage::{Examined, RecoverError, ScanError, StorageError};
 use crate::transfer::hash::Root;
 use crate::transfer::{Manifest, TransferId};
 
@@ -107,6 +107,52 @@ pub enum Event {
         transfer: TransferId,
         /// Bytes that will travel.
         bytes: u64,
+        /// Bytes that the receiver has from an attempt before, checked: they do not travel again.
+        resumed: u64,
+    },
+    /// An offer that was begun before came again, and what is there of it was checked. If nothing in it has changed
+    /// it goes on by itself; else it is put to the rules, as [`Event::Offered`] tells.
+    Resuming {
+        /// Which.
+        transfer: TransferId,
+        /// From whom.
+        from: PeerId,
+        /// The folder that it goes on in.
+        into: PathBuf,
+        /// Bytes that are there.
+        held: u64,
+        /// Bytes in all.
+        bytes: u64,
+        /// Bytes that should have been there and are not.
+        lost: u64,
+        /// Files that have changed at the sender since they were begun: they travel from the start.
+        changed: u32,
+    },
+    /// A transfer that was begun before cannot be gone on with, and begins from the start.
+    StartsOver {
+        /// Which.
+        transfer: TransferId,
+        /// From whom.
+        from: PeerId,
+        /// Why.
+        problem: RecoverError,
+    },
+    /// The link was lost, and the transfer goes on as soon as there is one again. The peer is looked for; after ten
+    /// minutes the transfer fails, and can still be resumed.
+    Suspended {
+        /// Which.
+        transfer: TransferId,
+        /// Bytes that the receiver has of those that were to travel; on the sending side, that were sent.
+        done: u64,
+        /// Bytes that were to travel.
+        total: u64,
+    },
+    /// The other side lets a transfer stand still, or go on.
+    Paused {
+        /// Which.
+        transfer: TransferId,
+        /// Whether it stands still now.
+        paused: bool,
     },
     /// Everything arrived, was verified and is in place: on both sides.
     Finished {
@@ -114,6 +160,8 @@ pub enum Event {
         transfer: TransferId,
         /// Bytes of content that travelled.
         bytes: u64,
+        /// Bytes of content that did not have to travel again.
+        resumed: u64,
         /// From consent to the end.
         took: Duration,
         /// Over which road.
@@ -131,6 +179,8 @@ pub enum Event {
         why: TransferFailure,
         /// Files that had been put in place before, whole and verified.
         kept: u32,
+        /// Whether sending the same again goes on from here.
+        resumable: bool,
     },
     /// Who is near has changed.
     NearbyChanged,

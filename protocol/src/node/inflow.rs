@@ -24,8 +24,6 @@ const MAX_OF_STRANGERS: usize = 16;
 const MAX_OF_STRANGER: usize = 2;
 /// Entries of a stranger's offer.
 const MAX_ENTRIES_OF_STRANGER: u32 = 20_000;
-/// Bytes being written, all together; at this bound no new chunk is read.
-const MAX_WRITING: u64 = 12 * 1024 * 1024;
 /// Strangers whose refused offers the user is told of.
 const MAX_TOLD: usize = 100;
 
@@ -82,13 +80,24 @@ impl Node {
             let mut inflow =
                 self.inflows.remove(&(link, channel)).unwrap_or(Inflow::Opening(FrameReader::default()));
             let outcome = loop {
-                // A chunk that has begun is finished: what waits for it may be all that could make room.
-                if self.writing >= MAX_WRITING && matches!(inflow, Inflow::Chunks(_, _, None)) {
+                let most = match &inflow {
+                    Inflow::Opening(_) | Inflow::Manifest(..) => usize::MAX,
+                    Inflow::Chunks(transfer, _, begun) => {
+                        self.shares.readable(now, *transfer, begun.is_some())
+                    }
+                };
+                if most == 0 {
                     self.starved.insert(link);
                     break Ok(true);
                 }
-                match self.links.read(link, channel, inflow.wanted()) {
+                match self.links.read(link, channel, inflow.wanted().min(most)) {
                     ChannelRead::Data(data) => {
+                        if let Inflow::Chunks(transfer, ..) = &inflow {
+                            self.shares.was_read(*transfer, data.len());
+                            if let Some(incoming) = self.incoming.get_mut(transfer) {
+                                incoming.moves(now);
+                            }
+                        }
                         if let Err(stop) = self.inflow(now, link, peer, &mut inflow, data) {
                             break Err(stop);
                         }
@@ -193,6 +202,9 @@ impl Node {
         head: OfferHead,
     ) -> Result<Inflow, Stop> {
         let transfer = head.transfer;
+        if self.offered_again(now, link, peer, transfer) {
+            return Err(Stop::Unwanted);
+        }
         if self.incoming.contains_key(&transfer) || self.outgoing.contains_key(&transfer) {
             return Err(Stop::Violation);
         }

@@ -6,10 +6,14 @@
 
 mod config;
 mod consent;
+mod ending;
 mod event;
 mod inflow;
+mod limits;
 mod patience;
+mod pausing;
 mod receiving;
+mod recovering;
 mod sending;
 mod storage_queue;
 mod surroundings;
@@ -18,6 +22,7 @@ mod tests;
 mod transmit;
 mod turn;
 mod types;
+mod unfinished;
 mod user;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -31,14 +36,20 @@ pub use config::{Config, Conflict, Rules, Strangers};
 pub use event::{
     Decision, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure, Unreachable,
 };
+pub use limits::Limits;
 pub use surroundings::{Announcement, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
-pub use types::{Acceptance, AnswerError, Contact, ContactError, OfferError, PeerView, Progress, SendError};
+pub use types::{
+    Acceptance, AnswerError, Contact, ContactError, OfferError, PeerView, Progress, SendError, TransferState,
+    TransferView,
+};
 
 use self::inflow::Inflow;
+use self::limits::Shares;
 use self::receiving::Incoming;
 use self::sending::Outgoing;
 use self::storage_queue::{Purpose, StorageQueue};
+use self::unfinished::Unfinished;
 use crate::chat::Chat;
 use crate::entropy::{Entropy, Seed, Stream};
 use crate::identity::{Identity, PeerId};
@@ -73,9 +84,11 @@ pub struct Node {
     storage: StorageQueue,
     outgoing: BTreeMap<TransferId, Outgoing>,
     incoming: BTreeMap<TransferId, Incoming>,
+    unfinished: Unfinished,
+    /// Transfers whose senders are to be asked to go on, once they are reached.
+    asked_for: BTreeSet<(PeerId, TransferId)>,
     inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
-    /// Bytes of whole chunks that wait to be written or are being written.
-    writing: u64,
+    shares: Shares,
     /// Links that have more to read, once there is room.
     starved: BTreeSet<LinkKey>,
     /// Whether links were not read because events were not fetched.
@@ -121,6 +134,8 @@ impl Node {
         let crypto = QuicCrypto::new(Arc::clone(&me), NetworkId::default(), ciphers, ephemerals);
         let mut storage = StorageQueue::default();
         storage.ask(Work::Load, Purpose::Load);
+        let mut shares = Shares::default();
+        shares.limit(now, config.limits);
         Self {
             agent: config.agent,
             rules: config.rules,
@@ -136,8 +151,10 @@ impl Node {
             storage,
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
+            unfinished: Unfinished::default(),
+            asked_for: BTreeSet::new(),
             inflows: BTreeMap::new(),
-            writing: 0,
+            shares,
             starved: BTreeSet::new(),
             crowded: false,
             told: BTreeSet::new(),
@@ -185,8 +202,10 @@ impl Node {
                 Why::Link(number) => self.links.handle_timeout(now, number),
                 Why::Announce => self.nearby.tick(self.unix_time(now)),
                 Why::Offer => self.run_out_of_patience(now),
+                Why::Settle => self.settle_due(now),
                 Why::Room => self.feed_starved(),
                 Why::Close => self.part(now),
+                Why::Limit => self.limit_lifted(now),
                 Why::Dial => {}
             }
         }
@@ -273,7 +292,7 @@ impl Node {
         if self.closing == Closing::No {
             self.closing = Closing::Winding;
             self.timers.set(Why::Close, now.checked_add(WINDING));
-            self.cancel_all(now);
+            self.stop_all(now);
         }
         self.turn(now);
     }

@@ -31,16 +31,19 @@ impl Node {
                 Some(State::Listing { .. }) => self.refuse_offer(now, transfer, Refusal::BadManifest),
                 Some(State::Asked { .. }) => {
                     let why = TransferFailure::Refused(Refusal::Declined);
-                    self.event(Event::Failed { transfer, why, kept: 0 });
+                    self.event(Event::Failed { transfer, why, kept: 0, resumable: false });
                     self.refuse_offer(now, transfer, Refusal::Declined);
                 }
+                Some(State::Suspended { .. }) => self.give_up_suspended(transfer),
                 _ => self.stall_incoming(now, transfer),
             }
         }
         let stalled: Vec<_> =
             self.outgoing.iter().filter(|(_, it)| over(it.until())).map(|(id, _)| *id).collect();
         for transfer in stalled {
-            self.stall_outgoing(now, transfer);
+            if !self.still_flows(now, transfer) {
+                self.wait_no_longer(now, transfer);
+            }
         }
         let waiting = self.incoming.values().filter_map(Incoming::until);
         self.timers.set(Why::Offer, waiting.chain(self.outgoing.values().filter_map(Outgoing::until)).min());

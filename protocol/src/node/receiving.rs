@@ -1,21 +1,22 @@
-//! Transfers of others, once there is consent: every chunk checked, every file put in place, every end cleared up.
+//! Transfers of others, once there is consent: every chunk checked, every file put in place.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::inflow::{Inflow, Stop};
+use super::ending::Ending;
 use super::patience::{LISTING, STALL};
-use super::sending::link_failure;
+use super::pausing::Paused;
 use super::{Node, Purpose};
 use crate::identity::PeerId;
 use crate::link::LinkKey;
+use crate::node::inflow::Stop;
 use crate::storage::{StorageError, Work, WriteChunk};
 use crate::transfer::hash::Root;
-use crate::transfer::{Entry, Manifest, Receiver, RelativePath, TransferId, WriteFailure};
-use crate::wire::{Answer, CancelReason, Chunk, Control, EntrySet, OfferHead, Wanted};
-use crate::{Acceptance, Event, LinkLoss, Progress, Refusal, Road, Standing, TransferFailure, Why};
+use crate::transfer::{Entry, Found, Manifest, Receiver, RelativePath, TransferId, WriteFailure};
+use crate::wire::{Answer, CancelReason, Chunk, Control, OfferHead};
+use crate::{Acceptance, Event, Progress, Refusal, Road, Standing, TransferFailure, Why};
 
 /// Bytes that a manifest may take, and a stranger's.
 const MANIFEST: usize = 256 * 1024 * 1024;
@@ -23,6 +24,8 @@ const MANIFEST_OF_STRANGER: usize = 4 * 1024 * 1024;
 /// Bytes and chunks of one write request: large files' writes are shared out among threads, small files' go together.
 const BATCH_BYTES: u64 = 512 * 1024;
 const BATCH_CHUNKS: usize = 64;
+/// How long something written waits, at most, to be made durable and put in place.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// An offer of someone else.
 #[derive(Debug)]
@@ -36,22 +39,27 @@ pub(super) struct Incoming {
     pub(super) shown: bool,
     /// When something of it last arrived.
     moved: Instant,
+    /// When what is written is to be made durable.
+    due: Option<Instant>,
+    /// What is on the disk from an attempt before, where that was looked for.
+    pub(super) found: Option<Found>,
+    pub(super) paused: Paused,
     /// Storage work under way for it.
     pub(super) busy: usize,
-    /// It is over once that work is done: why, and how many files were in place.
-    ending: Option<(TransferFailure, u32)>,
 }
 
 #[derive(Debug)]
 pub(super) enum State {
     /// The manifest is arriving.
     Listing { head: OfferHead, entries: Vec<Entry>, allowed: bool, bytes: usize, until: Instant },
+    /// It was begun before: the disk is asked what is there.
+    Recovering { manifest: Arc<Manifest> },
     /// The disk is asked how it would fit; with an acceptance once there is one.
     Examining { manifest: Arc<Manifest>, acceptance: Option<Acceptance> },
     /// The user is asked.
     Asked { manifest: Arc<Manifest>, until: Instant },
     /// Directories are being made.
-    Preparing { receiver: Box<Receiver>, skip: EntrySet },
+    Preparing { receiver: Box<Receiver> },
     /// Bytes are moving.
     Receiving {
         receiver: Box<Receiver>,
@@ -61,7 +69,9 @@ pub(super) enum State {
         since: Instant,
     },
     /// Nothing is left but to wait for what is under way.
-    Ending { discard: Option<Work> },
+    Ending(Ending),
+    /// The link was lost; the sender is expected to come back.
+    Suspended { until: Instant, done: u64, total: u64 },
 }
 
 /// Chunks that will be written together.
@@ -69,16 +79,19 @@ pub(super) enum State {
 pub(super) struct Batch {
     heads: Vec<Chunk>,
     writes: Vec<WriteChunk>,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Incoming {
     pub(super) fn progress(&self, road: Option<Road>) -> Progress {
         let (done, total) = match &self.state {
             State::Listing { head, .. } => (0, head.bytes),
-            State::Examining { manifest, .. } | State::Asked { manifest, .. } => (0, manifest.bytes()),
+            State::Recovering { manifest }
+            | State::Examining { manifest, .. }
+            | State::Asked { manifest, .. } => (0, manifest.bytes()),
             State::Preparing { receiver, .. } | State::Receiving { receiver, .. } => receiver.progress(),
-            State::Ending { .. } => (0, 0),
+            State::Ending(ending) => ending.progress(),
+            State::Suspended { done, total, .. } => (*done, *total),
         };
         Progress { peer: self.from, sending: false, done, total, road }
     }
@@ -91,10 +104,19 @@ impl Incoming {
         standing: Standing,
         head: OfferHead,
     ) -> Self {
-        let stranger = standing == Standing::Stranger;
         let until = now.checked_add(LISTING).unwrap_or(now);
-        let state = State::Listing { head, entries: Vec::new(), allowed: true, bytes: 0, until };
-        Self { from, link, stranger, state, shown: false, moved: now, busy: 0, ending: None }
+        Self {
+            from,
+            link,
+            stranger: standing == Standing::Stranger,
+            state: State::Listing { head, entries: Vec::new(), allowed: true, bytes: 0, until },
+            shown: false,
+            moved: now,
+            due: None,
+            found: None,
+            paused: Paused::default(),
+            busy: 0,
+        }
     }
 
     /// Adds a part of the manifest that took `bytes`; `None` holds a name that is not allowed. `false`: it is more
@@ -118,7 +140,7 @@ impl Incoming {
     }
 
     /// Something of it arrived, or was written.
-    fn moves(&mut self, now: Instant) {
+    pub(super) fn moves(&mut self, now: Instant) {
         self.moved = now;
     }
 
@@ -126,16 +148,34 @@ impl Incoming {
         matches!(self.state, State::Asked { .. })
     }
 
+    pub(super) fn is_suspended(&self) -> bool {
+        matches!(self.state, State::Suspended { .. })
+    }
+
     pub(super) fn is_strangers(&self) -> bool {
         self.stranger
+    }
+
+    /// Bytes that are here, from before and from now.
+    pub(super) fn done(&self) -> Option<u64> {
+        match &self.state {
+            State::Receiving { receiver, .. } => {
+                Some(receiver.resumed().saturating_add(receiver.progress().0))
+            }
+            _ => None,
+        }
     }
 
     /// When it is refused, unless it goes on.
     pub(super) fn until(&self) -> Option<Instant> {
         match &self.state {
-            State::Asked { until, .. } | State::Listing { until, .. } => Some(*until),
+            State::Asked { until, .. } | State::Listing { until, .. } | State::Suspended { until, .. } => {
+                Some(*until)
+            }
             // While this disk works, nothing can be expected of the sender.
-            State::Receiving { .. } if self.busy == 0 => self.moved.checked_add(STALL),
+            State::Receiving { .. } if self.busy == 0 && !self.paused.is_paused() => {
+                self.moved.checked_add(STALL)
+            }
             _ => None,
         }
     }
@@ -151,16 +191,13 @@ impl Node {
         let Some(incoming) = self.no_longer_busy(transfer) else {
             // It was given up meanwhile: the directories that were made for it go again.
             if let (Ok(made), Some(incoming)) = (result, self.incoming.get_mut(&transfer))
-                && let State::Ending { discard: Some(Work::Discard { directories, .. }) } =
-                    &mut incoming.state
+                && let State::Ending(ending) = &mut incoming.state
             {
-                *directories = made;
+                ending.made = made;
             }
-            return self.run_ending(transfer);
+            return self.run_ending(now, transfer);
         };
         let link = incoming.link;
-        let state = std::mem::replace(&mut incoming.state, State::Ending { discard: None });
-        let State::Preparing { receiver, skip } = state else { return };
         let made = match result {
             Ok(made) => made,
             Err(error) => {
@@ -170,23 +207,25 @@ impl Node {
                     StorageError::Full => TransferFailure::DiskFull,
                     error => TransferFailure::Disk(Some(error)),
                 };
-                self.event(Event::Failed { transfer, why, kept: 0 });
-                return self.refuse_offer(now, transfer, refusal);
+                self.say(now, link, &Control::Answer { transfer, answer: Answer::Refuse(refusal) });
+                return self.end_incoming(now, transfer, why);
             }
         };
-        let (_, bytes) = receiver.progress();
+        let state = std::mem::replace(&mut incoming.state, State::Ending(Ending::default()));
+        let State::Preparing { receiver } = state else { return };
+        let ((_, bytes), resumed) = (receiver.progress(), receiver.resumed());
+        let wanted = receiver.wanted();
         let batch = Batch::default();
         incoming.state = State::Receiving { receiver, made, batch, theirs: None, since: now };
         incoming.shown = true;
         incoming.moves(now);
         self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
-        self.links.widen(link);
-        self.say(
-            now,
-            link,
-            &Control::Answer { transfer, answer: Answer::Accept(Wanted { skip, ..Wanted::default() }) },
-        );
-        self.event(Event::Started { transfer, bytes });
+        self.links.widen(link, self.shares.window());
+        self.say(now, link, &Control::Answer { transfer, answer: Answer::Accept(wanted) });
+        self.event(Event::Started { transfer, bytes, resumed });
+        self.keep_paused(now, transfer, link);
+        // Files that were all there but for their names.
+        self.settle(now, transfer, true);
     }
 
     pub(super) fn chunk_announced(
@@ -201,7 +240,7 @@ impl Node {
         }
         match &mut incoming.state {
             State::Receiving { receiver, .. } => receiver.announce(head).map_err(|_| Stop::Violation),
-            State::Ending { .. } => Err(Stop::Unwanted),
+            State::Ending(_) | State::Suspended { .. } => Err(Stop::Unwanted),
             _ => Err(Stop::Violation),
         }
     }
@@ -210,7 +249,7 @@ impl Node {
         let receiving = self.incoming.get_mut(&transfer).map(|incoming| &mut incoming.state);
         let Some(State::Receiving { receiver, batch, .. }) = receiving else { return };
         let Some(write) = receiver.write(&head, content) else { return };
-        self.writing = self.writing.saturating_add(u64::from(head.length));
+        self.shares.writes(transfer, u64::from(head.length));
         batch.heads.push(head);
         batch.writes.push(write);
         batch.bytes = batch.bytes.saturating_add(u64::from(head.length));
@@ -219,7 +258,7 @@ impl Node {
         }
     }
 
-    fn flush_batch(&mut self, transfer: TransferId) {
+    pub(super) fn flush_batch(&mut self, transfer: TransferId) {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
         let State::Receiving { batch, .. } = &mut incoming.state else { return };
         let Batch { heads, writes, .. } = std::mem::take(batch);
@@ -237,20 +276,73 @@ impl Node {
         results: Vec<Result<(), StorageError>>,
     ) {
         let bytes = chunks.iter().map(|head| u64::from(head.length)).fold(0, u64::saturating_add);
-        self.writing = self.writing.saturating_sub(bytes);
-        let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(transfer) };
+        self.shares.wrote(transfer, bytes);
+        let Some(incoming) = self.no_longer_busy(transfer) else {
+            self.with_ending(transfer, |ending| ending.written(chunks, results));
+            return self.run_ending(now, transfer);
+        };
         incoming.moves(now);
         self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
         let State::Receiving { receiver, .. } = &mut incoming.state else { return };
+        let mut outcome = Ok(());
         for (head, result) in chunks.iter().zip(results) {
-            if let Err(failure) = receiver.handle_written(head, result) {
-                return self.fail_incoming(now, transfer, failure);
-            }
+            outcome = outcome.and(receiver.handle_written(head, result));
         }
-        if let Some(files) = receiver.next_finish() {
+        match outcome {
+            Ok(()) => self.settle(now, transfer, false),
+            Err(failure) => self.fail_incoming(now, transfer, failure),
+        }
+    }
+
+    /// Makes durable, and puts in place, what is to be; everything that is written, if it is `due`.
+    fn settle(&mut self, now: Instant, transfer: TransferId, due: bool) {
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        let State::Receiving { receiver, .. } = &mut incoming.state else { return };
+        if let Some(work) = receiver.next_checkpoint(due) {
+            incoming.busy = incoming.busy.saturating_add(1);
+            self.storage.ask(work, Purpose::Checkpoint(transfer));
+        }
+        if let Some(files) = receiver.next_finish(due) {
             incoming.busy = incoming.busy.saturating_add(1);
             self.storage.ask(Work::Finish(files), Purpose::Finish(transfer));
+        }
+        if !receiver.is_unsaved() {
+            incoming.due = None;
+        } else if incoming.due.is_none_or(|at| at <= now) {
+            incoming.due = now.checked_add(SETTLE);
+            self.timers.set_earlier(Why::Settle, incoming.due.unwrap_or(now));
+        }
+    }
+
+    /// It is time for some transfers to make durable what they have written.
+    pub(super) fn settle_due(&mut self, now: Instant) {
+        let due = |incoming: &Incoming| incoming.due.is_some_and(|at| at <= now);
+        let transfers: Vec<_> =
+            self.incoming.iter().filter(|(_, it)| due(it)).map(|(transfer, _)| *transfer).collect();
+        for transfer in transfers {
+            self.settle(now, transfer, true);
+        }
+        self.timers.set(Why::Settle, self.incoming.values().filter_map(|incoming| incoming.due).min());
+    }
+
+    pub(super) fn checkpointed(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        result: Result<(), StorageError>,
+    ) {
+        let Some(incoming) = self.no_longer_busy(transfer) else {
+            self.with_ending(transfer, |ending| ending.checkpointed(result));
+            return self.run_ending(now, transfer);
+        };
+        let State::Receiving { receiver, .. } = &mut incoming.state else { return };
+        match receiver.handle_checkpoint(result) {
+            Ok(()) => {
+                self.note_progress(now, transfer);
+                self.settle(now, transfer, false);
+            }
+            Err(failure) => self.fail_incoming(now, transfer, failure),
         }
     }
 
@@ -260,17 +352,15 @@ impl Node {
         transfer: TransferId,
         results: Vec<Result<(), StorageError>>,
     ) {
-        let whole = results.iter().filter(|result| result.is_ok()).count();
         let Some(incoming) = self.no_longer_busy(transfer) else {
-            if let Some(Incoming { ending: Some((_, kept)), .. }) = self.incoming.get_mut(&transfer) {
-                *kept = kept.saturating_add(u32::try_from(whole).unwrap_or(u32::MAX));
-            }
-            return self.run_ending(transfer);
+            self.with_ending(transfer, |ending| ending.finished(results));
+            return self.run_ending(now, transfer);
         };
         incoming.moves(now);
         let State::Receiving { receiver, .. } = &mut incoming.state else { return };
-        if let Err(failure) = receiver.handle_finished(results) {
-            self.fail_incoming(now, transfer, failure);
+        match receiver.handle_finished(results) {
+            Ok(()) => self.settle(now, transfer, false),
+            Err(failure) => self.fail_incoming(now, transfer, failure),
         }
     }
 
@@ -281,7 +371,7 @@ impl Node {
         };
         match &mut incoming.state {
             State::Receiving { theirs, .. } => *theirs = Some(root),
-            State::Ending { .. } => {}
+            State::Ending(_) | State::Suspended { .. } => {}
             _ => self.links.fail(now, link),
         }
     }
@@ -291,18 +381,11 @@ impl Node {
         let mut whole = Vec::new();
         let mut gathered = Vec::new();
         for (transfer, incoming) in &self.incoming {
-            let State::Receiving { receiver, batch, theirs: Some(theirs), .. } = &incoming.state else {
-                if let State::Receiving { batch, .. } = &incoming.state
-                    && !batch.writes.is_empty()
-                {
-                    gathered.push(*transfer);
-                }
-                continue;
-            };
+            let State::Receiving { receiver, batch, theirs, .. } = &incoming.state else { continue };
             if !batch.writes.is_empty() {
                 gathered.push(*transfer);
             }
-            if let Some(root) = receiver.root().filter(|_| incoming.busy == 0) {
+            if let (Some(theirs), Some(root), 0) = (theirs, receiver.root(), incoming.busy) {
                 whole.push((*transfer, root, *theirs));
             }
         }
@@ -313,19 +396,30 @@ impl Node {
             if root == theirs {
                 self.finish_incoming(now, transfer, root);
             } else {
-                self.fail_incoming(now, transfer, WriteFailure::Mismatch);
+                if let Some(link) = self.incoming.get(&transfer).map(|incoming| incoming.link) {
+                    let reason = CancelReason::Mismatch;
+                    self.say(now, link, &Control::Cancel { transfer, reason });
+                }
+                // What verified chunk by chunk and not as a whole is no ground to build on.
+                self.discard_incoming(now, transfer, TransferFailure::Mismatch);
             }
         }
     }
 
     fn finish_incoming(&mut self, now: Instant, transfer: TransferId, root: Root) {
         let Some(incoming) = self.incoming.remove(&transfer) else { return };
+        self.shares.forget(transfer);
         let State::Receiving { receiver, since, .. } = incoming.state else { return };
+        if receiver.has_journal() {
+            let into = receiver.folder();
+            self.complete_record(transfer, root);
+            self.storage.ask(Work::Close { transfer, into, complete: true }, Purpose::Close(transfer));
+        }
         self.say(now, incoming.link, &Control::Received { transfer, root });
         let road = self.road(incoming.link).unwrap_or(Road::Direct);
         let (bytes, _) = receiver.progress();
-        let took = now.saturating_duration_since(since);
-        self.event(Event::Finished { transfer, bytes, took, road, root, paths: receiver.tops() });
+        let (took, resumed) = (now.saturating_duration_since(since), receiver.resumed());
+        self.event(Event::Finished { transfer, bytes, resumed, took, road, root, paths: receiver.tops() });
     }
 
     fn fail_incoming(&mut self, now: Instant, transfer: TransferId, failure: WriteFailure) {
@@ -339,124 +433,13 @@ impl Node {
             let link = incoming.link;
             self.say(now, link, &Control::Cancel { transfer, reason });
         }
-        self.end_incoming(transfer, why);
-    }
-
-    /// Ends a transfer on this side: what is whole stays, what is partial goes, and only then is the user told.
-    fn end_incoming(&mut self, transfer: TransferId, why: TransferFailure) {
-        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
-        let sender = incoming.from;
-        let state = std::mem::replace(&mut incoming.state, State::Ending { discard: None });
-        let (discard, placed) = match state {
-            State::Ending { discard } => {
-                incoming.state = State::Ending { discard };
-                return;
-            }
-            State::Receiving { receiver, made, batch, .. } => {
-                self.writing = self.writing.saturating_sub(batch.bytes);
-                (Some((receiver.folder(), receiver.partials(), made)), receiver.placed())
-            }
-            State::Preparing { receiver, .. } => (Some((receiver.folder(), Vec::new(), Vec::new())), 0),
-            State::Listing { .. } | State::Examining { .. } | State::Asked { .. } => (None, 0),
-        };
-        let discard = discard.map(|(into, partials, directories)| Work::Discard {
-            transfer,
-            sender,
-            into,
-            partials,
-            directories,
-        });
-        let shown = incoming.shown || discard.is_some();
-        incoming.state = State::Ending { discard };
-        incoming.ending = shown.then_some((why, placed));
-        self.drop_inflows(transfer);
-        self.run_ending(transfer);
-    }
-
-    /// The sender has stood still for too long.
-    pub(super) fn stall_incoming(&mut self, now: Instant, transfer: TransferId) {
-        if let Some(link) = self.incoming.get(&transfer).map(|incoming| incoming.link) {
-            self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Stalled });
-        }
-        self.end_incoming(transfer, TransferFailure::TimedOut);
-    }
-
-    /// Wants nothing more of a transfer's channels, nor keeps what they have begun.
-    fn drop_inflows(&mut self, transfer: TransferId) {
-        let over = |inflow: &Inflow| inflow.transfer() == Some(transfer);
-        let ended: Vec<_> =
-            self.inflows.iter().filter(|(_, inflow)| over(inflow)).map(|(place, _)| *place).collect();
-        for place in ended {
-            self.inflows.remove(&place);
-            self.links.stop(place.0, place.1);
-        }
-    }
-
-    /// Goes on with an ending, once nothing is under way any more.
-    pub(super) fn run_ending(&mut self, transfer: TransferId) {
-        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
-        let State::Ending { discard } = &mut incoming.state else { return };
-        if incoming.busy > 0 {
-            return;
-        }
-        if let Some(work) = discard.take() {
-            incoming.busy = 1;
-            return self.storage.ask(work, Purpose::Discard(transfer));
-        }
-        let ending = incoming.ending.take();
-        self.incoming.remove(&transfer);
-        if let Some((why, kept)) = ending {
-            self.event(Event::Failed { transfer, why, kept });
-        }
-    }
-
-    pub(super) fn discarded(&mut self, transfer: TransferId) {
-        let _ = self.no_longer_busy(transfer);
-        self.run_ending(transfer);
+        self.end_incoming(now, transfer, why);
     }
 
     /// One piece of storage work is done. Gives the transfer, unless it is ending.
     pub(super) fn no_longer_busy(&mut self, transfer: TransferId) -> Option<&mut Incoming> {
         let incoming = self.incoming.get_mut(&transfer)?;
         incoming.busy = incoming.busy.saturating_sub(1);
-        (!matches!(incoming.state, State::Ending { .. })).then_some(incoming)
-    }
-
-    /// The user here stops a transfer of someone else's.
-    pub(super) fn cancel_incoming(&mut self, now: Instant, transfer: TransferId) -> bool {
-        let Some(incoming) = self.incoming.get(&transfer) else { return false };
-        let link = incoming.link;
-        self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Cancelled });
-        self.end_incoming(transfer, TransferFailure::Cancelled);
-        true
-    }
-
-    /// The other side gives a transfer up.
-    pub(super) fn cancelled_by_peer(&mut self, link: LinkKey, transfer: TransferId, reason: CancelReason) {
-        let why = match reason {
-            CancelReason::Cancelled => TransferFailure::CancelledByPeer,
-            CancelReason::SourceChanged => TransferFailure::SourceChanged(None),
-            CancelReason::Mismatch => TransferFailure::Mismatch,
-            CancelReason::DiskFull => TransferFailure::DiskFull,
-            CancelReason::DiskFailed => TransferFailure::Disk(None),
-            CancelReason::WouldOverwrite => TransferFailure::WouldOverwrite,
-            CancelReason::Violation => TransferFailure::Violation,
-            CancelReason::Stalled => TransferFailure::TimedOut,
-        };
-        if self.outgoing_cancelled(link, transfer, why.clone()) {
-            return;
-        }
-        if self.incoming.get(&transfer).is_some_and(|incoming| incoming.link == link) {
-            self.end_incoming(transfer, why);
-        }
-    }
-
-    pub(super) fn lose_incoming(&mut self, link: LinkKey, why: LinkLoss, cancelled: bool) {
-        let on_link = |incoming: &Incoming| incoming.link == link;
-        let lost: Vec<_> =
-            self.incoming.iter().filter(|(_, incoming)| on_link(incoming)).map(|(id, _)| *id).collect();
-        for transfer in lost {
-            self.end_incoming(transfer, link_failure(why, cancelled));
-        }
+        (!matches!(incoming.state, State::Ending(_))).then_some(incoming)
     }
 }

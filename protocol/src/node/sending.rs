@@ -1,48 +1,63 @@
 //! Our offers and their transfers, over whichever link reaches the peer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::ending::RECONNECT;
+use super::limits::{Piece, channels as channels_for};
 use super::patience::{ANSWER, STALL};
-use super::{Node, Purpose};
+use super::pausing::Paused;
+use super::unfinished::is_text;
+use super::{Closing, Node, Purpose};
 use crate::identity::PeerId;
 use crate::link::{ChannelId, LinkKey};
 use crate::storage::{HashedChunk, ReadChunk, ScanError, Scanned, StorageError, Work};
 use crate::transfer::hash::Root;
-use crate::transfer::{Manifest, ReadFailure, Sender, TransferId};
-use crate::wire::{
-    CancelReason, Control, Wanted, encode_chunk, encode_offer, encode_open_chunks, encode_part,
-};
+use crate::transfer::{Manifest, ReadFailure, Sender, TransferId, is_journaled};
+use crate::wire::{CancelReason, Control, Wanted, Way, encode_offer, encode_open_chunks, encode_part};
 use crate::{Event, LinkLoss, Progress, Refusal, Road, TransferFailure, Unreachable, Why};
 
-/// Channels that one transfer's chunks are spread over, so that a long fat path is not bound by one's window.
-const CHANNELS: usize = 4;
-/// Bytes that are worth another channel.
-const CHANNEL_WORTH: u64 = 4 * 1024 * 1024;
+/// How long until a peer that was lost is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// An offer of ours.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) to: PeerId,
     state: State,
-    /// The outermost paths, as scanned.
+    /// The outermost paths, as they were named.
     paths: Vec<PathBuf>,
+    /// What they hold, once scanned.
+    offer: Option<Offer>,
+    pub(super) paused: Paused,
+    /// It was accepted once, and is to go on after a loss: until when, and when it is tried next.
+    again: Option<Again>,
+    /// What it comes to, once everything was sent.
+    root: Option<Root>,
     /// When it last went on.
     moved: Instant,
+    /// Pieces that its link had sent when it seemed to stand still.
+    flowed: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Again {
+    until: Instant,
+    next: Option<Instant>,
 }
 
 #[derive(Debug)]
 enum State {
     Scanning,
-    /// Scanned; there is no link yet.
-    Waiting(Offer),
+    /// Scanned; there is no link yet, or none any more.
+    Waiting,
     /// The manifest is on its way, or there.
     Offered {
         link: LinkKey,
-        offer: Offer,
         channel: Option<ChannelId>,
         sent: usize,
         whole: bool,
@@ -57,8 +72,8 @@ enum State {
     /// Everything is sent; the receiver's word is awaited.
     Completing {
         link: LinkKey,
-        root: Root,
         bytes: u64,
+        resumed: u64,
         since: Instant,
     },
 }
@@ -71,36 +86,75 @@ struct Offer {
 
 impl Outgoing {
     pub(super) fn new(now: Instant, to: PeerId, paths: Vec<PathBuf>) -> Self {
-        Self { to, state: State::Scanning, paths, moved: now }
+        Self {
+            to,
+            state: State::Scanning,
+            paths,
+            offer: None,
+            paused: Paused::default(),
+            again: None,
+            root: None,
+            moved: now,
+            flowed: 0,
+        }
     }
 
-    /// When it is given up, unless it goes on.
+    /// When it is given up or tried again, unless it goes on.
     pub(super) fn until(&self) -> Option<Instant> {
         match &self.state {
             // A search for the peer has its own end, and reading this disk its own errors.
-            State::Scanning | State::Waiting(_) => None,
+            State::Scanning => None,
+            State::Waiting => {
+                let again = self.again?;
+                if self.paused.here {
+                    None
+                } else {
+                    Some(again.next.map_or(again.until, |at| at.min(again.until)))
+                }
+            }
             State::Offered { .. } => self.moved.checked_add(ANSWER),
+            State::Sending { .. } if self.paused.is_paused() => None,
             State::Sending { .. } | State::Completing { .. } => self.moved.checked_add(STALL),
         }
     }
 
-    fn link(&self) -> Option<LinkKey> {
+    pub(super) fn link(&self) -> Option<LinkKey> {
         match &self.state {
-            State::Scanning | State::Waiting(_) => None,
+            State::Scanning | State::Waiting => None,
             State::Offered { link, .. } | State::Sending { link, .. } | State::Completing { link, .. } => {
                 Some(*link)
             }
         }
     }
 
+    /// Does not wait for the next attempt.
+    pub(super) fn try_now(&mut self, now: Instant) {
+        if let (State::Waiting, Some(again)) = (&self.state, &mut self.again) {
+            again.until = now.checked_add(RECONNECT).unwrap_or(now);
+            again.next = Some(now);
+        }
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting)
+    }
+
     pub(super) fn progress(&self, road: impl Fn(LinkKey) -> Option<Road>) -> Progress {
+        let offered = self.offer.as_ref().map_or(0, |offer| offer.manifest.bytes());
         let (done, total) = match &self.state {
-            State::Scanning => (0, 0),
-            State::Waiting(offer) | State::Offered { offer, .. } => (0, offer.manifest.bytes()),
+            State::Scanning | State::Waiting | State::Offered { .. } => (0, offered),
             State::Sending { sender, .. } => sender.progress(),
             State::Completing { bytes, .. } => (*bytes, *bytes),
         };
         Progress { peer: self.to, sending: true, done, total, road: self.link().and_then(road) }
+    }
+
+    /// Bytes that the receiver has, as far as this side knows.
+    pub(super) fn done(&self) -> Option<u64> {
+        match &self.state {
+            State::Sending { sender, .. } => Some(sender.resumed().saturating_add(sender.progress().0)),
+            _ => None,
+        }
     }
 }
 
@@ -121,7 +175,8 @@ impl Node {
         let manifest = Arc::new(manifest);
         let sources = scanned.sources.into_iter().map(Arc::new).collect();
         let to = outgoing.to;
-        outgoing.state = State::Waiting(Offer { manifest: Arc::clone(&manifest), sources });
+        outgoing.state = State::Waiting;
+        outgoing.offer = Some(Offer { manifest: Arc::clone(&manifest), sources });
         self.event(Event::Offering { transfer, manifest, left_out: scanned.left_out });
         match self.links.to(to) {
             Some(link) => self.start_waiting_offers(now, to, link),
@@ -133,19 +188,35 @@ impl Node {
     pub(super) fn start_waiting_offers(&mut self, now: Instant, peer: PeerId, link: LinkKey) {
         self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
         for outgoing in self.outgoing.values_mut().filter(|outgoing| outgoing.to == peer) {
-            if let State::Waiting(offer) = &outgoing.state {
-                let offer = offer.clone();
-                outgoing.state = State::Offered { link, offer, channel: None, sent: 0, whole: false };
+            if outgoing.is_waiting() && !outgoing.paused.here {
+                outgoing.state = State::Offered { link, channel: None, sent: 0, whole: false };
                 outgoing.moved = now;
             }
         }
     }
 
-    pub(super) fn fail_waiting_offers(&mut self, peer: PeerId, why: Unreachable) {
-        let waiting =
-            |outgoing: &Outgoing| outgoing.to == peer && matches!(outgoing.state, State::Waiting(_));
-        let failed: Vec<_> =
-            self.outgoing.iter().filter(|(_, outgoing)| waiting(outgoing)).map(|(id, _)| *id).collect();
+    /// Offers a transfer of ours anew over another link than the one it is on.
+    pub(super) fn offer_over(&mut self, now: Instant, transfer: TransferId, link: LinkKey) {
+        self.release(transfer);
+        let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
+        if outgoing.offer.is_some() {
+            outgoing.state = State::Offered { link, channel: None, sent: 0, whole: false };
+            outgoing.moved = now;
+        }
+    }
+
+    pub(super) fn fail_waiting_offers(&mut self, now: Instant, peer: PeerId, why: Unreachable) {
+        let mut failed = Vec::new();
+        for (transfer, outgoing) in &mut self.outgoing {
+            if outgoing.to != peer || !outgoing.is_waiting() {
+                continue;
+            }
+            match &mut outgoing.again {
+                Some(again) => again.next = now.checked_add(RETRY),
+                None => failed.push(*transfer),
+            }
+        }
+        self.timers.set_earlier(Why::Offer, now.checked_add(RETRY).unwrap_or(now));
         for transfer in failed {
             self.end_outgoing(transfer, TransferFailure::Unreachable(why));
         }
@@ -159,24 +230,47 @@ impl Node {
         wanted: Wanted,
     ) {
         let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
-        match &outgoing.state {
-            State::Offered { link: on, offer, whole: true, .. } if *on == link => {
-                let Offer { manifest, sources } = offer.clone();
-                let sender = Sender::new(transfer, manifest, sources, wanted.skip);
-                let (_, bytes) = sender.progress();
+        match (&outgoing.state, outgoing.offer.clone()) {
+            (State::Offered { link: on, whole: true, .. }, Some(offer)) if *on == link => {
+                let Offer { manifest, sources } = offer;
+                let Some(sender) = Sender::new(transfer, Arc::clone(&manifest), sources, wanted) else {
+                    return self.links.fail(now, link);
+                };
+                let ((_, bytes), resumed) = (sender.progress(), sender.resumed());
+                let (to, paths) = (outgoing.to, outgoing.paths.clone());
+                let paused = outgoing.paused.here;
                 outgoing.state = State::Sending { link, sender, channels: Vec::new(), since: now };
                 outgoing.moved = now;
+                outgoing.again = Some(Again { until: now, next: None });
                 self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
-                self.event(Event::Started { transfer, bytes });
+                if is_journaled(&manifest) && paths.iter().all(|path| is_text(path)) {
+                    self.keep_record(now, transfer, to, &manifest, Way::Sending(paths));
+                }
+                if paused {
+                    self.say(now, link, &Control::Pause { transfer });
+                }
+                self.event(Event::Started { transfer, bytes, resumed });
             }
             _ => self.links.fail(now, link),
         }
     }
 
-    pub(super) fn offer_refused(&mut self, link: LinkKey, transfer: TransferId, why: Refusal) {
-        if self.outgoing.get(&transfer).and_then(Outgoing::link) == Some(link) {
-            self.end_outgoing(transfer, TransferFailure::Refused(why));
+    pub(super) fn offer_refused(&mut self, now: Instant, link: LinkKey, transfer: TransferId, why: Refusal) {
+        let Some(outgoing) = self.outgoing.get_mut(&transfer).filter(|it| it.link() == Some(link)) else {
+            return;
+        };
+        let known = outgoing.again.is_some() || self.unfinished.contains(transfer);
+        if why == Refusal::Busy && known && matches!(outgoing.state, State::Offered { .. }) {
+            // The receiver is still winding up the attempt before.
+            let next = now.checked_add(RETRY);
+            let until = outgoing.again.map(|again| again.until).filter(|until| *until > now);
+            let until = until.or_else(|| now.checked_add(RECONNECT)).unwrap_or(now);
+            outgoing.again = Some(Again { until, next });
+            self.release(transfer);
+            self.timers.set_earlier(Why::Offer, next.unwrap_or(now));
+            return;
         }
+        self.end_outgoing(transfer, TransferFailure::Refused(why));
     }
 
     /// The receiver has everything.
@@ -187,19 +281,29 @@ impl Node {
         transfer: TransferId,
         theirs: Root,
     ) {
-        let Some(outgoing) = self.outgoing.get(&transfer) else { return };
-        let State::Completing { link: on, root, bytes, since } = outgoing.state else { return };
-        if on != link {
+        let Some(outgoing) = self.outgoing.get(&transfer).filter(|it| it.link() == Some(link)) else {
             return;
-        }
-        if root != theirs {
+        };
+        let (bytes, resumed, since) = match (&outgoing.state, &outgoing.offer) {
+            (State::Completing { bytes, resumed, since, .. }, _) => (*bytes, *resumed, *since),
+            // It had everything before the link was lost, and its word for that was lost with it.
+            (State::Offered { .. }, Some(offer))
+                if outgoing.root.is_some() || self.unfinished.contains(transfer) =>
+            {
+                (0, offer.manifest.bytes(), now)
+            }
+            _ => return,
+        };
+        if outgoing.root.is_some_and(|root| root != theirs) {
             return self.end_outgoing(transfer, TransferFailure::Mismatch);
         }
         let paths = outgoing.paths.clone();
         let road = self.road(link).unwrap_or(Road::Direct);
         let took = now.saturating_duration_since(since);
+        self.release(transfer);
         self.outgoing.remove(&transfer);
-        self.event(Event::Finished { transfer, bytes, took, road, root, paths });
+        self.forget_record(transfer);
+        self.event(Event::Finished { transfer, bytes, resumed, took, road, root: theirs, paths });
     }
 
     pub(super) fn chunks_read(
@@ -224,14 +328,29 @@ impl Node {
         }
     }
 
+    /// How many transfers are sent over each link.
+    fn sending(&self) -> BTreeMap<LinkKey, usize> {
+        let mut sending = BTreeMap::new();
+        for outgoing in self.outgoing.values() {
+            if let State::Sending { link, .. } = &outgoing.state {
+                let count: &mut usize = sending.entry(*link).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        sending
+    }
+
     /// Sends what can be sent.
     pub(super) fn run_outgoing(&mut self, now: Instant) {
         let mut complete = Vec::new();
+        let sending = self.sending();
+        let read_ahead = self.shares.read_ahead(sending.values().sum());
         for (transfer, outgoing) in &mut self.outgoing {
             match &mut outgoing.state {
-                State::Scanning | State::Waiting(_) | State::Completing { .. } => {}
+                State::Scanning | State::Waiting | State::Completing { .. } => {}
                 State::Offered { whole: true, .. } => {}
-                State::Offered { link, offer, channel, sent, whole } => {
+                State::Offered { link, channel, sent, whole } => {
+                    let Some(offer) = &outgoing.offer else { continue };
                     let Some(open) = channel.or_else(|| self.links.open(*link)) else { continue };
                     if channel.is_none() {
                         *channel = Some(open);
@@ -250,12 +369,22 @@ impl Node {
                         *sent = sent.saturating_add(count);
                     }
                 }
+                State::Sending { .. } if outgoing.paused.is_paused() => {}
                 State::Sending { link, sender, channels, since } => {
-                    while let Some(batch) = sender.next_read() {
+                    while let Some(batch) = sender.next_read(read_ahead) {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
                     let (_, bytes) = sender.progress();
-                    let worth = usize::try_from(bytes / CHANNEL_WORTH).unwrap_or(CHANNELS).clamp(1, CHANNELS);
+                    let worth = channels_for(bytes, sending.get(link).copied().unwrap_or(1));
+                    // What others need for a fair part is given back between two chunks.
+                    if channels.len() > worth
+                        && let Some(place) = channels.iter().position(|channel| {
+                            self.links.is_writable(*link, *channel)
+                                && !self.shares.has_rest(*transfer, *channel)
+                        })
+                    {
+                        self.links.finish(*link, channels.remove(place));
+                    }
                     while channels.len() < worth && bytes > 0 || channels.is_empty() {
                         let Some(channel) = self.links.open(*link) else { break };
                         self.links.write(*link, channel, [Bytes::from(encode_open_chunks(*transfer))]);
@@ -270,37 +399,71 @@ impl Node {
                             blocked = blocked.saturating_add(1);
                             continue;
                         }
-                        let Some((head, data)) = sender.take_chunk() else { break };
-                        blocked = 0;
-                        outgoing.moved = now;
-                        self.links.write(*link, *channel, [Bytes::from(encode_chunk(&head)), data]);
+                        match self.shares.next_piece(now, *transfer, *channel, || sender.take_chunk()) {
+                            Piece::Ready(pieces) => {
+                                blocked = 0;
+                                outgoing.moved = now;
+                                self.links.write(*link, *channel, pieces);
+                            }
+                            Piece::Elsewhere => blocked = blocked.saturating_add(1),
+                            Piece::None => break,
+                        }
                     }
-                    while let Some(batch) = sender.next_read() {
+                    while let Some(batch) = sender.next_read(read_ahead) {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
-                    let flushed = channels.iter().all(|channel| self.links.is_writable(*link, *channel));
+                    let flushed = channels.iter().all(|channel| {
+                        self.links.is_writable(*link, *channel) && !self.shares.has_rest(*transfer, *channel)
+                    });
                     if let Some(root) = flushed.then(|| sender.root()).flatten() {
                         for channel in channels.iter() {
                             self.links.finish(*link, *channel);
                         }
-                        complete.push((*transfer, *link, root, bytes, *since));
+                        complete.push((*transfer, *link, root, bytes, sender.resumed(), *since));
                     }
                 }
             }
         }
-        for (transfer, link, root, bytes, since) in complete {
+        for (transfer, link, root, bytes, resumed, since) in complete {
+            self.shares.forget(transfer);
             if let Some(outgoing) = self.outgoing.get_mut(&transfer) {
-                outgoing.state = State::Completing { link, root, bytes, since };
+                outgoing.state = State::Completing { link, bytes, resumed, since };
+                outgoing.root = Some(root);
                 outgoing.moved = now;
             }
             self.say(now, link, &Control::Complete { transfer, root });
         }
     }
 
-    /// Ends a transfer of ours on this side.
+    /// Ends a transfer of ours on this side. Where it had begun and nobody gave it up for good, sending the same
+    /// again goes on with it.
     pub(super) fn end_outgoing(&mut self, transfer: TransferId, why: TransferFailure) {
-        let Some(outgoing) = self.outgoing.remove(&transfer) else { return };
-        match outgoing.state {
+        if let Some(done) = self.done_of(transfer) {
+            self.note_done(transfer, done);
+        }
+        self.release(transfer);
+        if self.outgoing.remove(&transfer).is_none() {
+            return;
+        }
+        let over = matches!(
+            why,
+            TransferFailure::Cancelled
+                | TransferFailure::CancelledByPeer
+                | TransferFailure::Refused(Refusal::Declined | Refusal::BadManifest)
+                | TransferFailure::Violation
+        );
+        if over {
+            self.forget_record(transfer);
+        }
+        let resumable = self.unfinished.contains(transfer);
+        self.event(Event::Failed { transfer, why, kept: 0, resumable });
+    }
+
+    /// Takes a transfer of ours off its link.
+    fn release(&mut self, transfer: TransferId) {
+        self.shares.forget(transfer);
+        let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
+        match std::mem::replace(&mut outgoing.state, State::Waiting) {
             State::Offered { link, channel: Some(channel), whole: false, .. } => {
                 self.links.reset(link, channel);
             }
@@ -309,20 +472,53 @@ impl Node {
                     self.links.reset(link, channel);
                 }
             }
-            _ => {}
+            State::Scanning => outgoing.state = State::Scanning,
+            State::Waiting | State::Offered { .. } | State::Completing { .. } => {}
         }
-        self.event(Event::Failed { transfer, why, kept: 0 });
     }
 
-    /// The receiver has stood still for too long.
-    pub(super) fn stall_outgoing(&mut self, now: Instant, transfer: TransferId) {
-        if let Some(link) = self.outgoing.get(&transfer).and_then(Outgoing::link) {
-            self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Stalled });
+    /// Whether what was handed to the link goes on to the receiver, since this was last asked: a slow road or a
+    /// receiver's limit may take long over it.
+    pub(super) fn still_flows(&mut self, now: Instant, transfer: TransferId) -> bool {
+        let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return false };
+        let (State::Sending { link, .. } | State::Completing { link, .. }) = &outgoing.state else {
+            return false;
+        };
+        let sent = self.links.sent(*link);
+        let flows = sent != outgoing.flowed;
+        if flows {
+            outgoing.flowed = sent;
+            outgoing.moved = now;
         }
-        self.end_outgoing(transfer, TransferFailure::TimedOut);
+        flows
     }
 
-    /// The user here stops a transfer of ours.
+    /// A transfer of ours has waited long enough: for its next attempt, or for good.
+    pub(super) fn wait_no_longer(&mut self, now: Instant, transfer: TransferId) {
+        let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
+        let to = outgoing.to;
+        let link = outgoing.link();
+        match (&outgoing.state, &mut outgoing.again) {
+            (State::Waiting, Some(again)) if again.until > now => {
+                again.next = None;
+                match self.links.to(to) {
+                    Some(link) => self.start_waiting_offers(now, to, link),
+                    None => self.seek(now, to),
+                }
+            }
+            (State::Waiting, _) => {
+                self.end_outgoing(transfer, TransferFailure::LinkLost(LinkLoss::TimedOut));
+            }
+            _ => {
+                if let Some(link) = link {
+                    self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Stalled });
+                }
+                self.end_outgoing(transfer, TransferFailure::TimedOut);
+            }
+        }
+    }
+
+    /// The user here stops a transfer of ours for good.
     pub(super) fn cancel_outgoing(&mut self, now: Instant, transfer: TransferId) -> bool {
         let Some(outgoing) = self.outgoing.get(&transfer) else { return false };
         if let Some(link) = outgoing.link() {
@@ -332,9 +528,26 @@ impl Node {
         true
     }
 
+    /// This program ends: what has begun is left to be gone on with, what was only offered is taken back.
+    pub(super) fn stop_outgoing(&mut self, now: Instant, transfer: TransferId) {
+        let Some(outgoing) = self.outgoing.get(&transfer) else { return };
+        if matches!(outgoing.state, State::Sending { .. } | State::Completing { .. })
+            && self.unfinished.contains(transfer)
+        {
+            return self.end_outgoing(transfer, TransferFailure::LinkLost(LinkLoss::Ours));
+        }
+        let begun = self.unfinished.contains(transfer);
+        if let Some(link) = outgoing.link().filter(|_| !begun) {
+            self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Cancelled });
+        }
+        let why = if begun { TransferFailure::LinkLost(LinkLoss::Ours) } else { TransferFailure::Cancelled };
+        self.end_outgoing(transfer, why);
+    }
+
     /// The receiver gives up a transfer of ours. `false`: it is none of ours on this link.
     pub(super) fn outgoing_cancelled(
         &mut self,
+        _now: Instant,
         link: LinkKey,
         transfer: TransferId,
         why: TransferFailure,
@@ -346,13 +559,39 @@ impl Node {
         ours
     }
 
-    pub(super) fn lose_outgoing(&mut self, link: LinkKey, why: LinkLoss, cancelled: bool) {
+    pub(super) fn lose_outgoing(&mut self, now: Instant, link: LinkKey, why: LinkLoss, cancelled: bool) {
         let on_link = |outgoing: &Outgoing| outgoing.link() == Some(link);
         let lost: Vec<_> =
-            self.outgoing.iter().filter(|(_, outgoing)| on_link(outgoing)).map(|(id, _)| *id).collect();
-        for transfer in lost {
-            self.end_outgoing(transfer, link_failure(why, cancelled));
+            self.outgoing.iter().filter(|(_, it)| on_link(it)).map(|(id, it)| (*id, it.to)).collect();
+        for (transfer, to) in lost {
+            let Some(outgoing) = self.outgoing.get_mut(&transfer) else { continue };
+            let begun = outgoing.again.is_some() || self.unfinished.contains(transfer);
+            if !begun || why == LinkLoss::Closed || self.closing != Closing::No {
+                self.end_outgoing(transfer, link_failure(why, cancelled && !begun));
+                continue;
+            }
+            let until = outgoing.again.map(|again| again.until).filter(|until| *until > now);
+            let until = until.or_else(|| now.checked_add(RECONNECT)).unwrap_or(now);
+            outgoing.again = Some(Again { until, next: Some(now) });
+            let Progress { done, total, .. } = outgoing.progress(|_| None);
+            if let Some(done) = outgoing.done() {
+                self.note_done(transfer, done);
+            }
+            self.release(transfer);
+            self.timers.set_earlier(Why::Offer, now);
+            self.event(Event::Suspended { transfer, done, total });
+            if self.links.to(to).is_none() {
+                self.seek(now, to);
+            }
         }
+    }
+
+    /// Bytes that the receiver of a transfer has, as far as is known here.
+    pub(super) fn done_of(&self, transfer: TransferId) -> Option<u64> {
+        if let Some(outgoing) = self.outgoing.get(&transfer) {
+            return outgoing.done();
+        }
+        self.incoming.get(&transfer)?.done()
     }
 }
 

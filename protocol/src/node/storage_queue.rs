@@ -1,11 +1,16 @@
-//! Storage work that was asked for, and what each piece was for.
+//! Storage work that was asked for, in which order it is handed out, and what each piece was for.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use crate::chat::ChatTicket;
 use crate::storage::{ReadChunk, StorageId, StorageRequest, Work};
 use crate::transfer::TransferId;
 use crate::wire::Chunk;
+
+/// Reads and writes of chunks that are handed out at once: enough for a few threads to have a next one, few enough
+/// that whatever else is asked of a slow disk does not wait long behind them.
+const MOVING: usize = 6;
 
 /// What a piece of work was for.
 #[derive(Debug)]
@@ -13,13 +18,29 @@ pub(super) enum Purpose {
     Load,
     Chat(ChatTicket),
     Contacts,
+    /// Records of transfers.
+    Records,
     Scan(TransferId),
     Read(TransferId, Vec<ReadChunk>),
     Examine(TransferId),
     Prepare(TransferId),
     Write(TransferId, Vec<Chunk>),
+    Checkpoint(TransferId),
     Finish(TransferId),
+    Recover(TransferId),
+    Check(TransferId),
+    Close(TransferId),
     Discard(TransferId),
+}
+
+impl Purpose {
+    /// The transfer whose chunks it moves, if it does.
+    fn moves(&self) -> Option<TransferId> {
+        match self {
+            Self::Read(transfer, _) | Self::Write(transfer, _) => Some(*transfer),
+            _ => None,
+        }
+    }
 }
 
 /// Work to be fetched by the runtime, and work under way. Bounded by those who ask: transfers by their read-ahead
@@ -27,7 +48,13 @@ pub(super) enum Purpose {
 #[derive(Debug, Default)]
 pub(super) struct StorageQueue {
     next: u64,
+    /// Goes first, in the order it was asked for.
     waiting: VecDeque<StorageRequest>,
+    /// Chunks, a transfer at a time in turn.
+    chunks: BTreeMap<TransferId, VecDeque<StorageRequest>>,
+    /// Whose turn was last.
+    last: Option<TransferId>,
+    moving: usize,
     purposes: BTreeMap<StorageId, Purpose>,
     commits: usize,
 }
@@ -39,18 +66,41 @@ impl StorageQueue {
         if matches!(work, Work::Commit(_)) {
             self.commits = self.commits.saturating_add(1);
         }
+        let request = StorageRequest { id, work };
+        match purpose.moves() {
+            Some(transfer) => self.chunks.entry(transfer).or_default().push_back(request),
+            None => self.waiting.push_back(request),
+        }
         self.purposes.insert(id, purpose);
-        self.waiting.push_back(StorageRequest { id, work });
     }
 
     pub(super) fn poll(&mut self) -> Option<StorageRequest> {
-        self.waiting.pop_front()
+        if let Some(request) = self.waiting.pop_front() {
+            return Some(request);
+        }
+        if self.moving >= MOVING {
+            return None;
+        }
+        let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.chunks.range((after, Bound::Unbounded)).chain(&self.chunks).next();
+        let transfer = next.map(|(transfer, _)| *transfer)?;
+        let queue = self.chunks.get_mut(&transfer)?;
+        let request = queue.pop_front();
+        if queue.is_empty() {
+            self.chunks.remove(&transfer);
+        }
+        self.last = Some(transfer);
+        self.moving = self.moving.saturating_add(1);
+        request
     }
 
     /// A result came back: what for.
     pub(super) fn done(&mut self, id: StorageId) -> Option<Purpose> {
         let purpose = self.purposes.remove(&id)?;
-        if matches!(purpose, Purpose::Chat(_) | Purpose::Contacts) {
+        if purpose.moves().is_some() {
+            self.moving = self.moving.saturating_sub(1);
+        }
+        if matches!(purpose, Purpose::Chat(_) | Purpose::Contacts | Purpose::Records) {
             self.commits = self.commits.saturating_sub(1);
         }
         Some(purpose)

@@ -70,8 +70,12 @@ pub enum Why {
     Announce,
     /// An offer or a transfer that does not go on is given up.
     Offer,
+    /// What transfers have written is to be made durable.
+    Settle,
     /// Events were fetched: what was not read for want of room is.
     Room,
     /// Closing has waited long enough.
     Close,
+    /// A limit on bytes a second lets more go.
+    Limit,
 }

@@ -44,6 +44,7 @@ impl Node {
         let epoch = self.nearby.next_epoch().and_then(|unix_time| self.instant_of(unix_time));
         self.timers.set(Why::Announce, epoch);
         self.timers.set(Why::Dial, self.dialler.next_time());
+        self.timers.set(Why::Limit, self.shares.next_time());
     }
 
     fn run_closing(&mut self, now: Instant) {
@@ -66,7 +67,7 @@ impl Node {
             LinkEvent::Down { link, peer, why, cancelled } => {
                 self.inflows.retain(|(owner, _), _| *owner != link);
                 self.starved.remove(&link);
-                self.lose_transfers(link, why, cancelled);
+                self.lose_transfers(now, link, why, cancelled);
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
                     self.event(Event::Disconnected { peer, why });
@@ -107,6 +108,7 @@ impl Node {
         }
         self.chat.linked(peer);
         self.start_waiting_offers(now, peer, link);
+        self.ask_over(now, peer, link);
     }
 
     /// The road a link takes: whoever was seen near is, whatever kind of address they have.
@@ -170,12 +172,13 @@ impl Node {
                 self.offer_accepted(now, link, transfer, wanted);
             }
             Control::Answer { transfer, answer: Answer::Refuse(why) } => {
-                self.offer_refused(link, transfer, why);
+                self.offer_refused(now, link, transfer, why);
             }
             Control::Complete { transfer, root } => self.sender_complete(now, link, transfer, root),
             Control::Received { transfer, root } => self.receiver_has_it(now, link, transfer, root),
-            Control::Pause { .. } | Control::Resume { .. } => {}
-            Control::Cancel { transfer, reason } => self.cancelled_by_peer(link, transfer, reason),
+            Control::Pause { transfer } => self.paused_by_peer(now, link, peer, transfer, true),
+            Control::Resume { transfer } => self.paused_by_peer(now, link, peer, transfer, false),
+            Control::Cancel { transfer, reason } => self.cancelled_by_peer(now, link, transfer, reason),
         }
     }
 
@@ -217,13 +220,13 @@ impl Node {
             for link in lost.attempts {
                 self.links.abandon(now, link);
             }
-            self.unreachable(lost.peer, lost.why);
+            self.unreachable(now, lost.peer, lost.why);
         }
     }
 
-    fn unreachable(&mut self, peer: PeerId, why: Unreachable) {
+    fn unreachable(&mut self, now: Instant, peer: PeerId, why: Unreachable) {
         self.chat.unreachable(peer);
-        self.fail_waiting_offers(peer, why);
+        self.fail_waiting_offers(now, peer, why);
         self.event(Event::Unreachable { peer, why });
     }
 
@@ -282,11 +285,13 @@ impl Node {
                     match record.table {
                         Table::Contacts => self.contacts.load(record),
                         Table::Outbox | Table::Peers => self.chat.load(record),
-                        Table::Inbox | Table::Transfers => {}
+                        Table::Transfers => self.unfinished.load(record),
+                        Table::Inbox => {}
                     }
                 }
                 self.state = State::Ready;
                 self.event(Event::Ready);
+                self.ask_for_unfinished(now);
                 self.feed_starved();
             }
             (Purpose::Load, Done::Loaded(Err(error))) => {
@@ -301,8 +306,10 @@ impl Node {
                 self.chat.committed(ticket, None);
                 self.event(Event::StorageFailed(error));
             }
-            (Purpose::Contacts, Done::Committed(Err(error))) => self.event(Event::StorageFailed(error)),
-            (Purpose::Contacts, _) => {}
+            (Purpose::Contacts | Purpose::Records, Done::Committed(Err(error))) => {
+                self.event(Event::StorageFailed(error));
+            }
+            (Purpose::Contacts | Purpose::Records, _) => {}
             (Purpose::Scan(transfer), Done::Scanned(result)) => self.scanned(now, transfer, result),
             (Purpose::Read(transfer, asked), Done::Read(results)) => {
                 self.chunks_read(now, transfer, asked, results);
@@ -316,7 +323,12 @@ impl Node {
             (Purpose::Finish(transfer), Done::Finished(results)) => {
                 self.files_finished(now, transfer, results);
             }
-            (Purpose::Discard(transfer), _) => self.discarded(transfer),
+            (Purpose::Checkpoint(transfer), Done::Checkpointed(result)) => {
+                self.checkpointed(now, transfer, result);
+            }
+            (Purpose::Recover(transfer), Done::Recovered(result)) => self.recovered(now, transfer, result),
+            (Purpose::Check(transfer), Done::Checked(result)) => self.checked(now, transfer, result),
+            (Purpose::Close(transfer) | Purpose::Discard(transfer), _) => self.let_go(now, transfer),
             // A runtime that answers with another kind of result has a fault of its own; nothing rests on it.
             (_, _) => {}
         }
@@ -329,9 +341,9 @@ impl Node {
         }
     }
 
-    fn lose_transfers(&mut self, link: LinkKey, why: LinkLoss, cancelled: bool) {
-        self.lose_outgoing(link, why, cancelled);
-        self.lose_incoming(link, why, cancelled);
+    fn lose_transfers(&mut self, now: Instant, link: LinkKey, why: LinkLoss, cancelled: bool) {
+        self.lose_outgoing(now, link, why, cancelled);
+        self.lose_incoming(now, link, why, cancelled);
         self.feed_starved();
     }
 }

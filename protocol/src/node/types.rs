@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Conflict, Road};
 use crate::identity::PeerId;
+use crate::transfer::TransferId;
 
 /// How to take an offer.
 #[derive(Debug, Clone)]
@@ -70,6 +71,44 @@ pub struct Progress {
     pub total: u64,
     /// Over which road, while there is a link.
     pub road: Option<Road>,
+}
+
+/// A transfer that is under way, or can be gone on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferView {
+    /// Its name.
+    pub transfer: TransferId,
+    /// The other side.
+    pub peer: PeerId,
+    /// Whether this side sends.
+    pub sending: bool,
+    /// What the whole is called, as its sender calls it; empty before it is known.
+    pub name: String,
+    /// Files in it.
+    pub files: u32,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// Bytes that the receiver has, as far as is known here.
+    pub done: u64,
+    /// When it was begun: Unix milliseconds.
+    pub begun: u64,
+    /// How it stands.
+    pub state: TransferState,
+    /// The paths that are sent, or the folder that it goes into.
+    pub paths: Vec<PathBuf>,
+}
+
+/// How a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferState {
+    /// Bytes move, or are about to.
+    Active,
+    /// One side wants it to stand still.
+    Paused,
+    /// The link was lost; the peer is waited for.
+    Waiting,
+    /// It was interrupted; it goes on when it is resumed, or the same is sent again.
+    Interrupted,
 }
 
 /// A contact.

@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use super::sending::Outgoing;
 use super::{
-    Acceptance, AnswerError, Closing, Contact, ContactError, Node, OfferError, PeerView, Progress, Purpose,
-    Refusal, Rules, SendError, State,
+    Acceptance, AnswerError, Closing, Contact, ContactError, LinkLoss, Node, OfferError, PeerView, Progress,
+    Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView,
 };
 use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::storage::{Change, Work};
 use crate::transfer::TransferId;
+use crate::wire::{CancelReason, Control, UnfinishedRecord, Way};
 
 /// Offers and transfers of ours at once.
 const MAX_OUTGOING: usize = 64;
@@ -66,7 +67,10 @@ impl Node {
         if self.outgoing.len() >= MAX_OUTGOING || self.closing != Closing::No {
             return Err(OfferError::TooMany);
         }
-        let transfer = TransferId(self.ids.bytes());
+        // The same again is the same transfer: it goes on where it was interrupted.
+        let before = self.unfinished.sending(to, &paths).filter(|id| !self.outgoing.contains_key(id));
+        let transfer = before.unwrap_or_else(|| TransferId(self.ids.bytes()));
+        self.note_paused(transfer, false);
         self.outgoing.insert(transfer, Outgoing::new(now, to, paths.clone()));
         self.storage.ask(Work::Scan { paths }, Purpose::Scan(transfer));
         // The peer is looked for while the disk is.
@@ -91,9 +95,22 @@ impl Node {
         if refused { Ok(()) } else { Err(AnswerError::Unknown) }
     }
 
-    /// User in: stop a transfer.
+    /// User in: give a transfer up for good. What is whole of it stays where it is; what is partial is removed.
     pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), AnswerError> {
-        let cancelled = self.cancel_outgoing(now, transfer) || self.cancel_incoming(now, transfer);
+        let mut cancelled = self.cancel_outgoing(now, transfer) || self.cancel_incoming(now, transfer);
+        if !cancelled && let Some(record) = self.unfinished.get(transfer) {
+            cancelled = true;
+            let sender = record.peer;
+            if let Some(into) = self.unfinished.folder(transfer) {
+                let (partials, directories) = (Vec::new(), Vec::new());
+                let work = Work::Discard { transfer, sender, into, partials, directories };
+                self.storage.ask(work, Purpose::Discard(transfer));
+            }
+            if let Some(link) = self.links.to(sender) {
+                self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Cancelled });
+            }
+            self.forget_record(transfer);
+        }
         self.turn(now);
         if cancelled { Ok(()) } else { Err(AnswerError::Unknown) }
     }
@@ -106,14 +123,19 @@ impl Node {
         }
     }
 
-    pub(super) fn cancel_all(&mut self, now: Instant) {
+    /// This program ends: transfers that have begun can be gone on with, the others are given up.
+    pub(super) fn stop_all(&mut self, now: Instant) {
         let outgoing: Vec<_> = self.outgoing.keys().copied().collect();
         for transfer in outgoing {
-            self.cancel_outgoing(now, transfer);
+            self.stop_outgoing(now, transfer);
         }
         let incoming: Vec<_> = self.incoming.keys().copied().collect();
         for transfer in incoming {
-            self.cancel_incoming(now, transfer);
+            if self.unfinished.contains(transfer) {
+                self.end_incoming(now, transfer, TransferFailure::LinkLost(LinkLoss::Ours));
+            } else {
+                self.cancel_incoming(now, transfer);
+            }
         }
     }
 
@@ -209,11 +231,80 @@ impl Node {
     /// Where a transfer stands, while it is under way.
     pub fn progress(&self, transfer: TransferId) -> Option<Progress> {
         if let Some(outgoing) = self.outgoing.get(&transfer) {
-            return Some(outgoing.progress(|link| self.road(link)));
+            let progress = outgoing.progress(|link| self.road(link));
+            return Some(Progress {
+                done: progress.done.saturating_sub(self.shares.rest(transfer)),
+                ..progress
+            });
         }
         let incoming = self.incoming.get(&transfer)?;
         let road = self.links.to(incoming.from).and_then(|link| self.road(link));
         Some(incoming.progress(road))
+    }
+
+    /// Transfers that are under way or can be gone on with, the oldest first.
+    pub fn transfers(&self) -> Vec<TransferView> {
+        let mut views: Vec<_> =
+            self.unfinished.iter().map(|(transfer, record)| self.recorded_view(transfer, record)).collect();
+        let unrecorded = |id: &&TransferId| !self.unfinished.contains(**id);
+        let now = self.outgoing.keys().chain(self.incoming.keys()).filter(unrecorded);
+        views.extend(now.filter_map(|transfer| self.passing_view(*transfer)));
+        views.sort_by_key(|view| (view.begun, view.transfer));
+        views
+    }
+
+    fn recorded_view(&self, transfer: TransferId, record: &UnfinishedRecord) -> TransferView {
+        let (sending, paths) = match &record.way {
+            Way::Sending(paths) => (true, paths.clone()),
+            Way::Receiving(accepted) => (false, vec![accepted.into.clone()]),
+            Way::Complete(_) => (false, Vec::new()),
+        };
+        TransferView {
+            transfer,
+            peer: record.peer,
+            sending,
+            name: record.name.clone(),
+            files: record.files,
+            bytes: record.bytes,
+            done: self.done_of(transfer).unwrap_or(record.done),
+            begun: record.begun,
+            state: self.state_of(transfer, record.paused),
+            paths,
+        }
+    }
+
+    /// A transfer that no record is kept of: it is too small, or not accepted yet.
+    fn passing_view(&self, transfer: TransferId) -> Option<TransferView> {
+        let progress = self.progress(transfer)?;
+        Some(TransferView {
+            transfer,
+            peer: progress.peer,
+            sending: progress.sending,
+            name: String::new(),
+            files: 0,
+            bytes: progress.total,
+            done: progress.done,
+            begun: u64::MAX,
+            state: self.state_of(transfer, false),
+            paths: Vec::new(),
+        })
+    }
+
+    fn state_of(&self, transfer: TransferId, paused: bool) -> TransferState {
+        let outgoing = self.outgoing.get(&transfer);
+        let incoming = self.incoming.get(&transfer);
+        let there = outgoing.map(|it| it.paused).or(incoming.map(|it| it.paused)).unwrap_or_default();
+        let waits =
+            outgoing.is_some_and(Outgoing::is_waiting) || incoming.is_some_and(|it| it.is_suspended());
+        if paused || there.is_paused() {
+            TransferState::Paused
+        } else if outgoing.is_none() && incoming.is_none() {
+            TransferState::Interrupted
+        } else if waits {
+            TransferState::Waiting
+        } else {
+            TransferState::Active
+        }
     }
 
     /// Whether everything that must last is on disk. Before that, what the user asked for may be lost in a crash.

@@ -93,6 +93,29 @@ impl Tree {
         }
     }
 
+    /// Whether a chunk is in.
+    pub fn contains(&self, index: u64) -> bool {
+        let before = self.parts.range(..=(index, u64::MAX)).next_back();
+        self.root.is_some() || before.is_some_and(|((first, count), _)| index.saturating_sub(*first) < *count)
+    }
+
+    /// The chunks that are in, as runs: the first one's number and how many, in order.
+    pub fn runs(&self) -> Vec<(u64, u64)> {
+        if self.root.is_some() {
+            return vec![(0, chunk_count(self.size))];
+        }
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for (first, count) in self.parts.keys() {
+            match runs.last_mut() {
+                Some((from, length)) if from.saturating_add(*length) == *first => {
+                    *length = length.saturating_add(*count);
+                }
+                _ => runs.push((*first, *count)),
+            }
+        }
+        runs
+    }
+
     /// The root, once every chunk is in.
     pub fn root(&self) -> Option<Root> {
         self.root
@@ -116,6 +139,12 @@ fn parent(chunks: u64, first: u64, count: u64) -> Option<(u64, u64, u64)> {
         }
     }
     None
+}
+
+/// Bytes in `count` chunks from number `first` of a file of `size` bytes.
+pub fn run_bytes(size: u64, first: u64, count: u64) -> u64 {
+    let end = first.saturating_add(count).saturating_mul(CHUNK).min(size);
+    end.saturating_sub(first.saturating_mul(CHUNK))
 }
 
 /// What stands for a whole transfer: the root of its file where it holds just one, otherwise a hash over every

@@ -173,8 +173,13 @@ impl JournalReader {
             self.head(&content)?;
             self.begun = true;
         }
+        let before = self.sound;
         let Some(content) = self.next_frame()? else { return Ok(None) };
-        let batch = parse_batch(&content).map_err(|_| BadJournal::Damaged)?;
+        let batch = parse_batch(&content).map_err(|_| {
+            // What passes its check and is no batch is to be cut off too: nothing behind it would ever be read.
+            self.sound = before;
+            BadJournal::Damaged
+        })?;
         Ok(Some(batch))
     }
 

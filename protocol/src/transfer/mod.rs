@@ -1,7 +1,9 @@
 //! Files: what is offered, how it is cut and hashed, and the machines that send and receive it.
 
+mod found;
 pub mod hash;
 pub mod journal;
+pub(crate) mod limit;
 mod manifest;
 mod path;
 mod receiver;
@@ -9,9 +11,10 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use found::Found;
 pub use manifest::{BadManifest, Entry, EntryKind, FileIdentity, Manifest, Places};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
-pub(crate) use receiver::{Receiver, WriteFailure};
+pub(crate) use receiver::{Receiver, Terms, WriteFailure, is_journaled};
 pub(crate) use sender::{ReadFailure, Sender};
 
 /// Names a transfer between two peers: 16 random bytes, chosen by the sender.

@@ -6,17 +6,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::found::Found;
 use super::hash::{self, CHUNK, Root, Tree};
+use super::journal::StoredChunk;
 use super::{Manifest, Places, RelativePath, TransferId};
-use crate::storage::{FinishFile, PartialFile, StorageError, WriteChunk};
-use crate::wire::{Chunk, EntrySet};
+use crate::storage::{FinishFile, PartialFile, StorageError, Work, WriteChunk};
+use crate::wire::{Chunk, EntrySet, MAX_RUNS, Run, Wanted};
 
 /// Files put in place together: they share their flushes to disk.
 const FINISH_FILES: usize = 512;
 /// Bytes of files put in place together.
 const FINISH_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes made durable together: so much, and what is in flight, may have to travel again after a crash.
+const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
 /// Chunks of one file that may arrive ahead of one that is missing.
 const MAX_AHEAD: usize = 4096;
+/// What is smaller, and of no more files, is not worth a journal: it is sent anew.
+const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
+const JOURNAL_ENTRIES: usize = 64;
 
 /// The receiving side of one transfer.
 #[derive(Debug)]
@@ -27,16 +34,41 @@ pub(crate) struct Receiver {
     places: Places,
     skip: EntrySet,
     overwrite: bool,
+    /// Whether what is stored is noted, to be found again.
+    journal: bool,
     open: BTreeMap<u32, OpenFile>,
+    /// Chunks that are written and not yet noted as durable.
+    unsaved: Vec<(u32, StoredChunk)>,
+    unsaved_bytes: u64,
+    /// Files whose chunks are being made durable.
+    saving: BTreeSet<u32>,
     whole: Vec<u32>,
     whole_bytes: u64,
+    /// Files that are being put in place.
     finishing: usize,
     roots: BTreeMap<u32, Root>,
-    /// Files in place.
+    /// Files in place; `found` of them were from before.
     placed: u32,
+    found: EntrySet,
     wanted: u32,
     written: u64,
     total: u64,
+    resumed: u64,
+}
+
+/// Whether an offer is worth a journal, on both sides.
+pub(crate) fn is_journaled(manifest: &Manifest) -> bool {
+    manifest.bytes() > JOURNAL_BYTES || manifest.entries().len() > JOURNAL_ENTRIES
+}
+
+/// How an offer is taken.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) into: PathBuf,
+    pub(crate) places: Places,
+    pub(crate) skip: EntrySet,
+    pub(crate) overwrite: bool,
+    pub(crate) journal: bool,
 }
 
 /// A file some of whose chunks have arrived.
@@ -47,6 +79,27 @@ struct OpenFile {
     arrived: u64,
     /// Chunks after it that were announced too.
     ahead: BTreeSet<u64>,
+}
+
+impl OpenFile {
+    fn new(tree: Tree) -> Self {
+        let arrived = tree.runs().first().filter(|(first, _)| *first == 0).map_or(0, |(_, count)| *count);
+        Self { tree, arrived, ahead: BTreeSet::new() }
+    }
+
+    /// A chunk is announced; each may be once, and none that was here before.
+    fn announce(&mut self, index: u64) -> Result<(), Violation> {
+        if index < self.arrived || self.tree.contains(index) || !self.ahead.insert(index) {
+            return Err(Violation);
+        }
+        // Everything that is there or was announced is passed over.
+        while self.ahead.remove(&self.arrived)
+            || (self.tree.root().is_none() && self.tree.contains(self.arrived))
+        {
+            self.arrived = self.arrived.saturating_add(1);
+        }
+        if self.ahead.len() > MAX_AHEAD { Err(Violation) } else { Ok(()) }
+    }
 }
 
 /// What a peer may not send.
@@ -67,35 +120,81 @@ pub(crate) enum WriteFailure {
 }
 
 impl Receiver {
-    pub(crate) fn new(
-        id: TransferId,
-        manifest: Arc<Manifest>,
-        into: PathBuf,
-        places: Places,
-        skip: EntrySet,
-        overwrite: bool,
-    ) -> Self {
-        let wanted = manifest.files().filter(|(index, _)| !skip.contains(*index));
-        let (count, total) = wanted.fold((0_u32, 0_u64), |(count, total), (_, entry)| {
-            (count.saturating_add(1), total.saturating_add(entry.size()))
+    /// `found` is what is on the disk from before.
+    pub(crate) fn new(id: TransferId, manifest: Arc<Manifest>, terms: Terms, mut found: Found) -> Self {
+        let Terms { into, places, skip, overwrite, journal } = terms;
+        found.placed.retain(|file, _| !skip.contains(*file));
+        found.open.retain(|file, _| !skip.contains(*file));
+        found.settle(MAX_RUNS);
+        let files = manifest.files().filter(|(index, _)| !skip.contains(*index));
+        let (count, bytes) = files.fold((0_u32, 0_u64), |(count, bytes), (_, entry)| {
+            (count.saturating_add(1), bytes.saturating_add(entry.size()))
         });
-        Self {
+        let resumed = found.bytes(&manifest);
+        let mut receiver = Self {
             id,
             manifest,
             into: Arc::new(into),
             places,
             skip,
             overwrite,
+            journal,
             open: BTreeMap::new(),
+            unsaved: Vec::new(),
+            unsaved_bytes: 0,
+            saving: BTreeSet::new(),
             whole: Vec::new(),
             whole_bytes: 0,
             finishing: 0,
             roots: BTreeMap::new(),
             placed: 0,
+            found: EntrySet::default(),
             wanted: count,
             written: 0,
-            total,
+            total: bytes.saturating_sub(resumed),
+            resumed,
+        };
+        receiver.take(found);
+        receiver
+    }
+
+    fn take(&mut self, found: Found) {
+        for (file, root) in found.placed {
+            self.found.insert(file);
+            self.placed = self.placed.saturating_add(1);
+            self.roots.insert(file, root);
         }
+        for (file, tree) in found.open {
+            match tree.root() {
+                Some(root) => self.file_whole(file, root),
+                None => drop(self.open.insert(file, OpenFile::new(tree))),
+            }
+        }
+    }
+
+    /// What is to be said to the sender.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let mut runs = Vec::new();
+        for (file, open) in &self.open {
+            let of = open.tree.runs().into_iter();
+            runs.extend(of.map(|(first, count)| Run { file: *file, first, count }));
+        }
+        for file in &self.whole {
+            let size = self.manifest.entry(*file).map_or(0, super::Entry::size);
+            runs.push(Run { file: *file, first: 0, count: hash::chunk_count(size) });
+        }
+        runs.sort_by_key(|run| (run.file, run.first));
+        Wanted { skip: self.skip.clone(), held: self.found.clone(), runs }
+    }
+
+    /// Whether it can be found again.
+    pub(crate) fn has_journal(&self) -> bool {
+        self.journal
+    }
+
+    /// Bytes that were here before.
+    pub(crate) fn resumed(&self) -> u64 {
+        self.resumed
     }
 
     /// The directories of the offer, under their names here.
@@ -112,18 +211,8 @@ impl Receiver {
             return Err(Violation);
         }
         let index = chunk.offset / CHUNK;
-        let file = self.open.entry(chunk.file).or_insert_with(|| OpenFile {
-            tree: Tree::new(entry.size()),
-            arrived: 0,
-            ahead: BTreeSet::new(),
-        });
-        if index < file.arrived || !file.ahead.insert(index) || file.ahead.len() > MAX_AHEAD {
-            return Err(Violation);
-        }
-        while file.ahead.remove(&file.arrived) {
-            file.arrived = file.arrived.saturating_add(1);
-        }
-        Ok(())
+        let new = || OpenFile::new(Tree::new(entry.size()));
+        self.open.entry(chunk.file).or_insert_with(new).announce(index)
     }
 
     /// The write for an announced chunk whose bytes are all here.
@@ -148,28 +237,79 @@ impl Receiver {
     ) -> Result<(), WriteFailure> {
         result.map_err(WriteFailure::from)?;
         self.written = self.written.saturating_add(u64::from(chunk.length));
-        let Some(file) = self.open.get_mut(&chunk.file) else { return Ok(()) };
-        file.tree.insert(chunk.offset / CHUNK, chunk.value);
-        if let Some(root) = file.tree.root() {
+        let Some(open) = self.open.get_mut(&chunk.file) else { return Ok(()) };
+        let index = chunk.offset / CHUNK;
+        open.tree.insert(index, chunk.value);
+        if let Some(root) = open.tree.root() {
             self.open.remove(&chunk.file);
-            self.roots.insert(chunk.file, root);
-            self.whole.push(chunk.file);
-            let size = self.manifest.entry(chunk.file).map_or(0, super::Entry::size);
-            self.whole_bytes = self.whole_bytes.saturating_add(size);
+            self.file_whole(chunk.file, root);
+        } else if self.journal
+            && let Some(entry) = self.manifest.entry(chunk.file)
+        {
+            let stored = StoredChunk { file: entry.identity(), index, value: chunk.value };
+            self.unsaved.push((chunk.file, stored));
+            self.unsaved_bytes = self.unsaved_bytes.saturating_add(u64::from(chunk.length));
         }
         Ok(())
     }
 
-    /// Whole files to put in place now, if they are many enough or the last.
-    pub(crate) fn next_finish(&mut self) -> Option<Vec<FinishFile>> {
-        let all = self.roots.len() == usize::try_from(self.wanted).unwrap_or(usize::MAX);
-        let many = self.whole.len() >= FINISH_FILES || self.whole_bytes >= FINISH_BYTES;
-        if self.whole.is_empty() || !(all || many) {
+    fn file_whole(&mut self, file: u32, root: Root) {
+        self.roots.insert(file, root);
+        self.whole.push(file);
+        let size = self.manifest.entry(file).map_or(0, super::Entry::size);
+        self.whole_bytes = self.whole_bytes.saturating_add(size);
+    }
+
+    /// Whether something is written that would be sent again after a crash.
+    pub(crate) fn is_unsaved(&self) -> bool {
+        !self.unsaved.is_empty() || !self.whole.is_empty()
+    }
+
+    /// Chunks to make durable now: there are many, or it is time. One such request is under way at a time.
+    pub(crate) fn next_checkpoint(&mut self, now: bool) -> Option<Work> {
+        let due = now || self.unsaved_bytes >= CHECKPOINT_BYTES;
+        if !due || !self.saving.is_empty() {
             return None;
         }
-        self.whole_bytes = 0;
-        let numbers = std::mem::take(&mut self.whole);
-        let files = numbers.into_iter().filter_map(|file| {
+        self.unsaved_bytes = 0;
+        let (mut files, mut chunks) = (BTreeMap::new(), Vec::new());
+        for (file, stored) in std::mem::take(&mut self.unsaved) {
+            // A file that is whole by now is made durable when it is put in place.
+            if self.open.contains_key(&file)
+                && let Some(target) = self.target(file)
+            {
+                files.insert(file, target);
+                chunks.push(stored);
+            }
+        }
+        if chunks.is_empty() {
+            return None;
+        }
+        self.saving = files.keys().copied().collect();
+        let files = files.into_values().collect();
+        Some(Work::Checkpoint { transfer: self.id, into: Arc::clone(&self.into), files, chunks })
+    }
+
+    /// Chunks are durable, or not.
+    pub(crate) fn handle_checkpoint(&mut self, result: Result<(), StorageError>) -> Result<(), WriteFailure> {
+        self.saving.clear();
+        result.map_err(WriteFailure::from)
+    }
+
+    /// Whole files to put in place now: they are many enough, or the last, or it is time.
+    pub(crate) fn next_finish(&mut self, now: bool) -> Option<Vec<FinishFile>> {
+        let all = self.roots.len() == usize::try_from(self.wanted).unwrap_or(usize::MAX);
+        let many = self.whole.len() >= FINISH_FILES || self.whole_bytes >= FINISH_BYTES;
+        if !(all || many || now) {
+            return None;
+        }
+        // A file is not renamed while its chunks are being made durable under the old name.
+        let whole = std::mem::take(&mut self.whole);
+        let (busy, ready): (Vec<_>, Vec<_>) = whole.into_iter().partition(|file| self.saving.contains(file));
+        let size = |file: &u32| self.manifest.entry(*file).map_or(0, super::Entry::size);
+        self.whole_bytes = busy.iter().map(size).fold(0, u64::saturating_add);
+        self.whole = busy;
+        let files = ready.into_iter().filter_map(|file| {
             let entry = self.manifest.entry(file)?;
             Some(FinishFile {
                 transfer: self.id,
@@ -183,7 +323,7 @@ impl Receiver {
         });
         let files: Vec<_> = files.collect();
         self.finishing = self.finishing.saturating_add(files.len());
-        Some(files)
+        (!files.is_empty()).then_some(files)
     }
 
     /// Files were put in place, or not.

@@ -7,6 +7,8 @@
     reason = "tests, of numbers that are known"
 )]
 
+mod resume;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use proptest::prelude::*;
 use super::hash::{CHUNK, ChunkValue, Root, Tree, chunk_count, chunk_length, chunk_value, collection_root};
 use super::*;
 use crate::storage::{HashedChunk, StorageError};
-use crate::wire::{Chunk, SkipSet};
+use crate::wire::{Chunk, EntrySet, MAX_RUNS, Run, Wanted};
 
 fn content(size: u64) -> Vec<u8> {
     let mut out = vec![0; usize::try_from(size).unwrap()];
@@ -170,22 +172,28 @@ fn manifest(sizes: &[u64]) -> Arc<Manifest> {
 
 const ID: TransferId = TransferId([1; 16]);
 
-fn receiver(manifest: &Arc<Manifest>, skip: SkipSet) -> Receiver {
-    Receiver::new(ID, Arc::clone(manifest), "/in".into(), BTreeMap::new(), skip, false)
+fn receiver(manifest: &Arc<Manifest>, skip: EntrySet) -> Receiver {
+    Receiver::new(ID, Arc::clone(manifest), terms(skip), Found::default())
+}
+
+fn terms(skip: EntrySet) -> Terms {
+    let places = Places::default();
+    Terms { into: "/in".into(), places, skip, overwrite: false, journal: true }
 }
 
 /// Sends from one machine to the other, without a wire, in the order of `pick`.
 fn carry(sizes: &[u64], skip: &[u32], mut pick: impl FnMut(usize) -> usize) {
     let manifest = manifest(sizes);
-    let mut set = SkipSet::default();
+    let mut set = EntrySet::default();
     skip.iter().for_each(|index| set.insert(*index));
     let sources = sizes.iter().map(|_| Arc::new(PathBuf::new())).collect();
-    let mut sender = Sender::new(ID, Arc::clone(&manifest), sources, set.clone());
+    let wanted = Wanted { skip: set.clone(), ..Wanted::default() };
+    let mut sender = Sender::new(ID, Arc::clone(&manifest), sources, wanted).unwrap();
     let mut receiver = receiver(&manifest, set);
     let mut on_the_way: Vec<(Chunk, Bytes)> = Vec::new();
     let mut finished = Vec::new();
     loop {
-        while let Some(asked) = sender.next_read() {
+        while let Some(asked) = sender.next_read(4 * 1024 * 1024) {
             let read = asked.iter().map(|chunk| {
                 let all = content(chunk.size);
                 let at = chunk.offset as usize;
@@ -205,8 +213,8 @@ fn carry(sizes: &[u64], skip: &[u32], mut pick: impl FnMut(usize) -> usize) {
         let write = receiver.write(&head, data).unwrap();
         assert_eq!(write.expected, chunk_value(write.size, write.offset, &write.data));
         receiver.handle_written(&head, Ok(())).unwrap();
-        if let Some(files) = receiver.next_finish() {
-            finished.extend(files.iter().map(|file| file.file));
+        if let Some(files) = receiver.next_finish(false) {
+            finished.extend(files.iter().map(|file| file.target.file));
             receiver.handle_finished(files.iter().map(|_| Ok(())).collect()).unwrap();
         }
     }
@@ -236,7 +244,7 @@ fn sender_and_receiver_agree_whatever_is_sent_and_skipped() {
 #[test]
 fn a_skipped_file_cannot_be_sent_all_the_same() {
     let manifest = manifest(&[5, 5]);
-    let mut skip = SkipSet::default();
+    let mut skip = EntrySet::default();
     skip.insert(1);
     let mut receiver = receiver(&manifest, skip);
     let head = |file| Chunk { file, length: 5, offset: 0, value: chunk_value(5, 0, &[1; 5]) };
@@ -248,7 +256,7 @@ fn a_skipped_file_cannot_be_sent_all_the_same() {
 fn chunks_far_ahead_of_a_missing_one_are_bounded() {
     let size = 10_000 * CHUNK;
     let manifest = manifest(&[size]);
-    let mut receiver = receiver(&manifest, SkipSet::default());
+    let mut receiver = receiver(&manifest, EntrySet::default());
     let head = |index: u64| Chunk {
         file: 0,
         length: u32::try_from(CHUNK).unwrap(),
@@ -262,7 +270,7 @@ fn chunks_far_ahead_of_a_missing_one_are_bounded() {
 #[test]
 fn a_failed_write_says_why() {
     let manifest = manifest(&[5]);
-    let mut receiver = receiver(&manifest, SkipSet::default());
+    let mut receiver = receiver(&manifest, EntrySet::default());
     let head = Chunk { file: 0, length: 5, offset: 0, value: chunk_value(5, 0, &[1; 5]) };
     receiver.announce(&head).unwrap();
     assert_eq!(receiver.handle_written(&head, Err(StorageError::Full)), Err(WriteFailure::Full));

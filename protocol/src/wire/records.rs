@@ -8,6 +8,7 @@ use super::{EntrySet, Envelope, Malformed, encode_bare, exact, read};
 use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::transfer::Places;
+use crate::transfer::hash::Root;
 
 /// A message that waits for its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub(crate) enum Way {
     /// Of these paths, as they were named.
     Sending(Vec<PathBuf>),
     Receiving(Accepted),
+    /// Everything is in place, with this root: kept for a sender that has not heard of it.
+    Complete(Root),
 }
 
 /// How an offer was accepted.
@@ -132,6 +135,7 @@ impl UnfinishedRecord {
         let paths = match &self.way {
             Way::Sending(paths) => texts(paths)?,
             Way::Receiving(accepted) => texts(std::slice::from_ref(&accepted.into))?,
+            Way::Complete(_) => Vec::new(),
         };
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         Some(encode_bare::<unfinished::Owned>(|mut root| {
@@ -149,6 +153,7 @@ impl UnfinishedRecord {
                         list.set(index, path);
                     }
                 }
+                Way::Complete(hash) => root.set_complete(&hash.0),
                 Way::Receiving(accepted) => {
                     let mut receiving = root.init_receiving();
                     receiving.set_into(paths.first().map_or("", String::as_str));
@@ -174,6 +179,7 @@ impl UnfinishedRecord {
                 let paths = paths?.iter().map(|path| Ok(PathBuf::from(path?.to_str()?)));
                 Way::Sending(paths.collect::<Result<_, Malformed>>()?)
             }
+            unfinished::Complete(root) => Way::Complete(Root(exact(root?)?)),
             unfinished::Receiving(receiving) => {
                 let receiving = receiving?;
                 let mut places = Places::default();

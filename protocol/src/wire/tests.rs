@@ -37,7 +37,7 @@ fn sealed(text: &str) -> Envelope {
 
 fn messages() -> Vec<Control> {
     let transfer = TransferId([4; 16]);
-    let mut skip = SkipSet::default();
+    let mut skip = EntrySet::default();
     skip.insert(1000);
     vec![
         Control::Hello { agent: "hither".into() },
@@ -45,7 +45,19 @@ fn messages() -> Vec<Control> {
         Control::Message(sealed(&"x".repeat(crate::chat::MAX_TEXT))),
         Control::Receipt { id: MessageId([1; 16]), state: ReceiptState::Stored },
         Control::Receipt { id: MessageId([1; 16]), state: ReceiptState::Refused },
-        Control::Answer { transfer, answer: Answer::Accept(skip) },
+        Control::Answer {
+            transfer,
+            answer: Answer::Accept(Wanted {
+                held: skip.clone(),
+                skip,
+                runs: vec![
+                    Run { file: 1, first: 0, count: 7 },
+                    Run { file: 1, first: 7, count: u64::MAX - 7 },
+                ],
+            }),
+        },
+        Control::Pause { transfer },
+        Control::Resume { transfer },
         Control::Answer { transfer, answer: Answer::Refuse(Refusal::NoSpace) },
         Control::Complete { transfer, root: Root([5; 32]) },
         Control::Received { transfer, root: Root([6; 32]) },

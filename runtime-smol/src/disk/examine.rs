@@ -9,7 +9,7 @@ use cap_std::fs::Dir;
 use hither_protocol::storage::{Examined, StorageError};
 use hither_protocol::transfer::{EntryKind, MAX_COMPONENT, Manifest, RelativePath};
 
-use super::{folder, storage_error, system};
+use super::{storage_error, system};
 
 /// The space, and the names that are taken. [`StorageError::Denied`] where nothing could be written.
 pub(super) fn examine(into: &Path, manifest: &Manifest) -> Result<Examined, StorageError> {
@@ -119,7 +119,7 @@ fn open_to(
 }
 
 fn look(parent: &Dir, name: &str) -> Result<Place, StorageError> {
-    match folder::open_directory(parent, name) {
+    match system::open_directory(parent, name) {
         Ok(directory) => Ok(Place::Directory(directory)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Place::Free),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Place::Blocked),

@@ -1,63 +1,52 @@
 //! Puts whole files in place.
 //!
-//! The order, and why: permissions and times are set first, so that the one sync that makes the content durable
-//! covers them too. Then the content of the whole batch is made durable, and only then does any file take its
-//! name: after a crash at any point, a name leads to a whole file or to none. Then the names are made durable,
-//! once for each directory, and only then is it said that the files are there.
-//!
-//! A file system with a journal writes it out on every sync, whatever the file's size: some milliseconds on a
-//! disk, for a file that took microseconds to write. A batch of many files is therefore synced as a whole where
-//! the system can do that. A batch of few is not: it may have unwritten data of other programs waiting that is
-//! not ours to wait for.
+//! Permissions and times are set first, so that the sync that makes the content durable covers them too. Then the
+//! content of the whole batch is made durable, the journal is told, and only then does any file take its name: after
+//! a crash at any point, a name leads to a whole file or to none. Then the names are made durable, once for each
+//! directory, and only then is it said that the files are there.
 
 use std::collections::BTreeMap;
-use std::fs::{File, FileTimes};
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::Arc;
 
 use hither_protocol::storage::{FinishFile, StorageError, partial_name};
-use hither_protocol::transfer::RelativePath;
+use hither_protocol::transfer::journal::Batch;
+use hither_protocol::transfer::{RelativePath, TransferId};
 
+use super::Parts;
 use super::folder::Folders;
+use super::journals::{self, Journals};
 use super::partials::Partials;
-use super::{storage_error, system};
-
-/// Batches up to this many files are synced one by one.
-const SYNC_EACH: usize = 8;
+use super::syncing::{Place, sync_contents};
+use super::system;
 
 /// Puts the files in place; a result for each, in order.
 pub(super) fn finish(
-    folders: &Folders,
-    partials: &Partials,
+    Parts { folders, partials, journals }: Parts<'_>,
     files: &[FinishFile],
 ) -> Vec<Result<(), StorageError>> {
-    // One open file for each file system, to sync that by.
-    let mut devices: BTreeMap<u64, Arc<File>> = BTreeMap::new();
-    let mut results: Vec<_> = files
+    let mut results: Vec<_> = files.iter().map(|file| dress(folders, partials, file)).collect();
+    let dressed = |results: &[Result<(), StorageError>]| {
+        let dressed = files.iter().enumerate().zip(results).filter(|(_, result)| result.is_ok());
+        dressed.map(|(file, _)| file).collect::<Vec<_>>()
+    };
+    let whole = dressed(&results);
+    let places: Vec<_> = whole
         .iter()
-        .map(|file| {
-            let open = partials.take(folders, file)?;
-            dress(&open, file);
-            match system::device(&open) {
-                Some(device) if files.len() > SYNC_EACH => {
-                    devices.entry(device).or_insert(open);
-                    Ok(())
-                }
-                _ => open.sync_all().map_err(storage_error),
-            }
-        })
+        .map(|(_, file)| Place { transfer: file.transfer, into: &file.into, file: &file.target })
         .collect();
-    let synced = devices.into_values().try_for_each(|file| system::sync_device(&file).map_err(storage_error));
-    if let Err(error) = synced {
-        // Which file it was cannot be told, so none is put in place.
-        fail(&mut results, |_| Some(error.clone()));
+    let synced = sync_contents(folders, partials, &places, |file| file.sync_all());
+    for ((at, _), synced) in whole.into_iter().zip(synced) {
+        results[at] = synced;
     }
+    note(journals, &dressed(&results), &mut results);
     for (file, result) in files.iter().zip(&mut results) {
+        // Open files are in the way of a new name on some systems, and not needed any more on any.
+        drop(partials.take_open(file.transfer, file.target.identity));
         if result.is_ok() {
             *result = place(folders, file);
             if result.is_ok() {
-                partials.forget(file.transfer, file.file);
+                partials.forget(file.transfer, file.target.identity);
             }
         }
     }
@@ -67,17 +56,44 @@ pub(super) fn finish(
 
 /// Sets what else a file has but content. A file system that cannot keep times or permissions is no reason to do
 /// without the file.
-fn dress(open: &File, file: &FinishFile) {
-    if let Some(time) = system::system_time(file.modified) {
-        let _ = open.set_times(FileTimes::new().set_modified(time));
+fn dress(folders: &Folders, partials: &Partials, file: &FinishFile) -> Result<(), StorageError> {
+    let (transfer, identity) = (file.transfer, file.target.identity);
+    partials.sound(transfer, identity)?;
+    if file.executable {
+        let open = partials.handle(folders, transfer, &file.into, &file.target)?;
+        let _ = system::make_executable(&open);
     }
-    let _ = system::open_up(open, file.executable);
+    let name = partial_name(transfer, identity);
+    let dressed = folders.in_parent(&file.into, &file.target.path, |parent| {
+        system::set_modified(parent, &name, file.modified)
+    });
+    match dressed {
+        Err(StorageError::Missing) => Err(StorageError::Missing),
+        _ => Ok(()),
+    }
+}
+
+/// Tells the journals which files are about to take their names.
+fn note(journals: &Journals, whole: &[(usize, &FinishFile)], results: &mut [Result<(), StorageError>]) {
+    let mut by_transfer: BTreeMap<(TransferId, &Path), Vec<&(usize, &FinishFile)>> = BTreeMap::new();
+    for entry in whole {
+        by_transfer.entry((entry.1.transfer, &entry.1.into)).or_default().push(entry);
+    }
+    for ((transfer, into), files) in by_transfer {
+        let Some(journal) = journals.get(transfer, into) else { continue };
+        let placed = files.iter().map(|(_, file)| (file.target.identity, file.root)).collect();
+        if let Err(error) = journals::lock(&journal).append(&Batch { placed, ..Batch::default() }) {
+            for (at, _) in files {
+                results[*at] = Err(error.clone());
+            }
+        }
+    }
 }
 
 fn place(folders: &Folders, file: &FinishFile) -> Result<(), StorageError> {
-    let from = partial_name(file.transfer, file.file);
-    let to = file.path.name();
-    folders.in_parent(&file.into, &file.path, |parent| {
+    let from = partial_name(file.transfer, file.target.identity);
+    let to = file.target.path.name();
+    folders.in_parent(&file.into, &file.target.path, |parent| {
         if !file.overwrite {
             return system::rename_new(parent, &from, to);
         }
@@ -92,28 +108,19 @@ fn place(folders: &Folders, file: &FinishFile) -> Result<(), StorageError> {
 }
 
 fn sync_names(folders: &Folders, files: &[FinishFile], results: &mut [Result<(), StorageError>]) {
-    let mut placed: BTreeMap<&Path, Vec<RelativePath>> = BTreeMap::new();
+    let mut placed: BTreeMap<&Path, Vec<&RelativePath>> = BTreeMap::new();
     for (file, result) in files.iter().zip(results.iter()) {
         if result.is_ok() {
-            placed.entry(&file.into).or_default().push(file.path.clone());
+            placed.entry(&file.into).or_default().push(&file.target.path);
         }
     }
     for (into, paths) in placed {
-        if let Err(error) = folders.sync_parents(into, &paths) {
-            fail(results, |at| {
-                files.get(at).filter(|file| file.into.as_path() == into).map(|_| error.clone())
-            });
-        }
-    }
-}
-
-/// Replaces the good results that `why` has an error for.
-fn fail(results: &mut [Result<(), StorageError>], why: impl Fn(usize) -> Option<StorageError>) {
-    for (at, result) in results.iter_mut().enumerate() {
-        if result.is_ok()
-            && let Some(error) = why(at)
-        {
-            *result = Err(error);
+        if let Err(error) = folders.sync_parents(into, paths) {
+            for (file, result) in files.iter().zip(results.iter_mut()) {
+                if file.into.as_path() == into && result.is_ok() {
+                    *result = Err(error.clone());
+                }
+            }
         }
     }
 }

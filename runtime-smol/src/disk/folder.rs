@@ -1,21 +1,18 @@
 //! The folder that a transfer goes into, and the directories below it: nothing is opened but relative to the
 //! folder, one part of the path at a time, and no part may be a symbolic link.
 //!
-//! `cap-std` is used for that on every system: it keeps to what is below a directory handle and has the Windows
-//! half too. It would follow links that stay inside the folder, so each part is opened by itself, without
-//! following: a link inside the folder was not put there by the transfer, and where it leads later is anyone's
-//! guess. The folder itself was named by the user and may well be, or lie behind, a link.
+//! A link inside the folder was not put there by the transfer, and where it leads later is anyone's guess. The
+//! folder itself was named by the user and may well be, or lie behind, a link.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cap_fs_ext::DirExt;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use hither_protocol::storage::StorageError;
+use hither_protocol::storage::{StorageError, is_reserved};
 use hither_protocol::transfer::RelativePath;
 
 use super::cache::Cache;
@@ -27,8 +24,8 @@ const MOST_OPEN: usize = 64;
 /// From this many directories on, one sync of their file system is cheaper than one of each.
 const SYNC_EACH: usize = 16;
 
-/// A folder, and a directory below it; `None` for the folder itself.
-type Key = (PathBuf, Option<RelativePath>);
+/// A folder, and a directory below it; nothing for the folder itself.
+type Key = (Box<str>, std::ffi::OsString);
 
 /// Open directories.
 #[derive(Debug)]
@@ -43,36 +40,66 @@ impl Default for Folders {
 }
 
 impl Folders {
-    /// Does something in the directory that holds `path`. Where a directory is no longer there, a handle that was
-    /// kept may be to blame, so it is opened anew, once.
+    /// Does something in the directory that holds `path`. Where something is not there, a handle that was kept may
+    /// be to blame, so it is opened anew, once.
     pub(super) fn in_parent<T>(
         &self,
         into: &Path,
         path: &RelativePath,
-        mut work: impl FnMut(&Dir) -> io::Result<T>,
+        work: impl FnMut(&Dir) -> io::Result<T>,
     ) -> Result<T, StorageError> {
         allowed_here(path)?;
-        let parent = path.parent();
-        let first = self.directory(into, parent.as_ref()).and_then(|dir| work(&dir));
+        self.in_directory(into, path.parent().as_ref(), work)
+    }
+
+    /// Does something in a directory; `None` is the folder itself.
+    pub(super) fn in_directory<T>(
+        &self,
+        into: &Path,
+        path: Option<&RelativePath>,
+        mut work: impl FnMut(&Dir) -> io::Result<T>,
+    ) -> Result<T, StorageError> {
+        let first = self.directory(into, path).and_then(|dir| work(&dir));
         let result = match first {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.close(into);
-                self.directory(into, parent.as_ref()).and_then(|dir| work(&dir))
+                self.directory(into, path).and_then(|dir| work(&dir))
             }
             other => other,
         };
         result.map_err(storage_error)
     }
 
-    /// Makes the folder and the directories below it that do not exist, durably, and gives the latter. If one
-    /// cannot be made, those made before it are removed.
-    pub(super) fn prepare(
+    /// Which of the directories are not there. A name that something else has is [`StorageError::Exists`].
+    pub(super) fn missing(
+        &self,
+        into: &Path,
+        directories: &[RelativePath],
+    ) -> Result<BTreeSet<RelativePath>, StorageError> {
+        let mut missing = BTreeSet::new();
+        for path in directories {
+            let below_missing = path.parent().is_some_and(|parent| missing.contains(&parent));
+            let is_there = |parent: &Dir| match parent.symlink_metadata(path.name()) {
+                Ok(metadata) if metadata.is_dir() => Ok(true),
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            };
+            if below_missing || !self.in_parent(into, path, is_there)? {
+                allowed_here(path)?;
+                missing.insert(path.clone());
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Makes the directories that do not exist, durably, and gives them. If one cannot be made, those made before
+    /// it are removed.
+    pub(super) fn make(
         &self,
         into: &Path,
         directories: &[RelativePath],
     ) -> Result<Vec<RelativePath>, StorageError> {
-        make_folder(into).map_err(storage_error)?;
-        self.close(into);
         let mut made = Vec::new();
         let result = directories
             .iter()
@@ -86,35 +113,40 @@ impl Folders {
         match result {
             Ok(()) => Ok(made),
             Err(error) => {
-                self.remove_empty(into, &made);
+                self.remove_empty(into, made.iter());
                 Err(error)
             }
         }
     }
 
     /// Makes the names of `paths` durable.
-    pub(super) fn sync_parents(&self, into: &Path, paths: &[RelativePath]) -> Result<(), StorageError> {
+    pub(super) fn sync_parents<'a>(
+        &self,
+        into: &Path,
+        paths: impl IntoIterator<Item = &'a RelativePath>,
+    ) -> Result<(), StorageError> {
         // A path stands for its parent here, so that parents need not exist as paths of their own.
-        let mut seen = BTreeSet::new();
-        let one_of_each: Vec<_> = paths.iter().filter(|path| seen.insert(path.parent())).collect();
-        if one_of_each.len() > SYNC_EACH && cfg!(any(target_os = "linux", target_os = "android")) {
-            let folder = self.directory(into, None).map_err(storage_error)?;
-            system::sync_all_names(&folder).map_err(storage_error)?;
-            let device = device(&folder).map_err(storage_error)?;
-            // Directories of other file systems that are mounted below the folder.
-            return one_of_each.into_iter().try_for_each(|path| {
+        let one_of_each: BTreeMap<_, _> = paths.into_iter().map(|path| (path.parent(), path)).collect();
+        if one_of_each.len() > SYNC_EACH && system::SYNCS_WHOLE {
+            // Directories of other file systems may be mounted below the folder.
+            let mut devices = BTreeSet::new();
+            return one_of_each.into_values().try_for_each(|path| {
                 self.in_parent(into, path, |parent| {
-                    if self::device(parent)? == device { Ok(()) } else { system::sync_names(parent) }
+                    if devices.insert(system::device(parent)?) { system::sync_whole(parent) } else { Ok(()) }
                 })
             });
         }
-        one_of_each.into_iter().try_for_each(|path| self.in_parent(into, path, system::sync_names))
+        one_of_each.into_values().try_for_each(|path| self.in_parent(into, path, system::sync_names))
     }
 
     /// Removes directories that are empty; children are listed after their parents.
-    pub(super) fn remove_empty(&self, into: &Path, directories: &[RelativePath]) {
-        for path in directories.iter().rev() {
-            self.lock().remove(&(into.to_owned(), Some(path.clone())));
+    pub(super) fn remove_empty<'a>(
+        &self,
+        into: &Path,
+        directories: impl DoubleEndedIterator<Item = &'a RelativePath>,
+    ) {
+        for path in directories.rev() {
+            self.lock().remove(&key(into, Some(path)));
             // One that is not empty, or is no longer there, is as it should be.
             let _ = self.in_parent(into, path, |parent| parent.remove_dir(path.name()));
         }
@@ -122,19 +154,19 @@ impl Folders {
 
     /// Closes a folder's handles.
     pub(super) fn close(&self, into: &Path) {
-        self.lock().retain(|(of, _)| of != into);
+        self.lock().retain(|(_, of)| of != into.as_os_str());
     }
 
     fn directory(&self, into: &Path, path: Option<&RelativePath>) -> io::Result<Arc<Dir>> {
-        let key = (into.to_owned(), path.cloned());
+        let key = key(into, path);
         if let Some(dir) = self.lock().get(&key) {
             return Ok(dir);
         }
         let dir = match path {
-            None => Dir::open_ambient_dir(into, ambient_authority())?,
+            None => system::open_folder(into)?,
             Some(path) => {
                 let parent = self.directory(into, path.parent().as_ref())?;
-                open_directory(&parent, path.name())?
+                system::open_directory(&parent, path.name())?
             }
         };
         let dir = Arc::new(dir);
@@ -147,24 +179,17 @@ impl Folders {
     }
 }
 
-/// Refuses names that this system would take for others.
+fn key(into: &Path, path: Option<&RelativePath>) -> Key {
+    (path.map(RelativePath::as_str).unwrap_or_default().into(), into.as_os_str().to_owned())
+}
+
+/// Refuses names that this system would take for others, and those of Hither's own files.
 fn allowed_here(path: &RelativePath) -> Result<(), StorageError> {
-    if cfg!(windows) && path.components().any(system::windows_reinterprets) {
+    let reserved = |name: &str| name.starts_with('.') && is_reserved(&name.to_ascii_lowercase());
+    if path.components().any(|name| reserved(name) || cfg!(windows) && system::windows_reinterprets(name)) {
         return Err(StorageError::Denied);
     }
     Ok(())
-}
-
-fn device(directory: &Dir) -> io::Result<Option<u64>> {
-    Ok(system::device(&directory.try_clone()?.into_std_file()))
-}
-
-/// Opens the directory `name`. A link or a file of that name gives `AlreadyExists`: the name is taken.
-pub(super) fn open_directory(parent: &Dir, name: &str) -> io::Result<Dir> {
-    parent.open_dir_nofollow(name).map_err(|error| match parent.symlink_metadata(name) {
-        Ok(metadata) if !metadata.is_dir() => io::ErrorKind::AlreadyExists.into(),
-        _ => error,
-    })
 }
 
 /// Makes a directory unless there is one; says whether it did.
@@ -179,7 +204,7 @@ fn make_directory(parent: &Dir, name: &str) -> io::Result<bool> {
 }
 
 /// Makes the folder and what is above it, durably.
-fn make_folder(into: &Path) -> io::Result<()> {
+pub(super) fn make_folder(into: &Path) -> io::Result<()> {
     let missing: Vec<_> =
         into.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
     fs::create_dir_all(into)?;

@@ -5,23 +5,28 @@
 
 mod buffers;
 mod cache;
+mod checkpoint;
+mod discard;
 mod error;
 mod examine;
 mod finish;
 mod folder;
+mod journals;
 mod partials;
+mod prepare;
+mod recover;
+mod runs;
 mod scan;
 mod sources;
+mod syncing;
 mod system;
 
-use std::path::Path;
-
 use hither_protocol::storage::{Done, StorageError, Work};
-use hither_protocol::transfer::{RelativePath, TransferId};
 
 pub(crate) use error::storage_error;
 
 use folder::Folders;
+use journals::Journals;
 use partials::Partials;
 use sources::Sources;
 
@@ -31,6 +36,15 @@ pub struct Disk {
     sources: Sources,
     folders: Folders,
     partials: Partials,
+    journals: Journals,
+}
+
+/// What receiving needs.
+#[derive(Debug, Clone, Copy)]
+struct Parts<'a> {
+    folders: &'a Folders,
+    partials: &'a Partials,
+    journals: &'a Journals,
 }
 
 impl Disk {
@@ -49,32 +63,36 @@ impl Disk {
             Work::Scan { paths } => Done::Scanned(scan::scan(&paths)),
             Work::Read(chunks) => Done::Read(chunks.iter().map(|chunk| self.sources.read(chunk)).collect()),
             Work::Examine { into, manifest } => Done::Examined(examine::examine(&into, &manifest)),
-            Work::Prepare { into, directories } => Done::Prepared(self.folders.prepare(&into, &directories)),
+            Work::Prepare { transfer, sender, into, directories, journal } => {
+                let prepared = prepare::prepare(self.parts(), transfer, sender, &into, &directories, journal);
+                Done::Prepared(prepared)
+            }
             Work::Write(chunks) => {
                 Done::Written(chunks.iter().map(|chunk| self.partials.write(&self.folders, chunk)).collect())
             }
-            Work::Finish(files) => Done::Finished(finish::finish(&self.folders, &self.partials, &files)),
-            Work::Discard { transfer, into, partials, directories } => {
-                self.discard(transfer, &into, &partials, &directories);
+            Work::Checkpoint { transfer, into, files, chunks } => {
+                Done::Checkpointed(checkpoint::checkpoint(self.parts(), transfer, &into, &files, chunks))
+            }
+            Work::Finish(files) => Done::Finished(finish::finish(self.parts(), &files)),
+            Work::Recover { transfer, sender, into, manifest, places } => {
+                let recovered = recover::recover(self.parts(), transfer, sender, &into, manifest, places);
+                Done::Recovered(recovered)
+            }
+            Work::Check { transfer } => Done::Checked(recover::check(self.parts(), transfer)),
+            Work::Close { transfer, into, complete } => {
+                self.sources.close(transfer);
+                discard::close(self.parts(), transfer, &into, complete);
+                Done::Closed
+            }
+            Work::Discard { transfer, sender, into, partials, directories } => {
+                self.sources.close(transfer);
+                discard::discard(self.parts(), transfer, sender, &into, &partials, &directories);
                 Done::Discarded
             }
         }
     }
 
-    /// Removes what a transfer has made, as far as that is possible.
-    fn discard(
-        &self,
-        transfer: TransferId,
-        into: &Path,
-        partials: &[(u32, RelativePath)],
-        directories: &[RelativePath],
-    ) {
-        self.sources.close(transfer);
-        for (file, path) in partials {
-            self.partials.remove(&self.folders, transfer, *file, into, path);
-        }
-        self.partials.close(transfer);
-        self.folders.remove_empty(into, directories);
-        self.folders.close(into);
+    fn parts(&self) -> Parts<'_> {
+        Parts { folders: &self.folders, partials: &self.partials, journals: &self.journals }
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
-use hither_protocol::storage::{ScanError, Scanned};
+use hither_protocol::storage::{ScanError, Scanned, is_reserved};
 use hither_protocol::transfer::{BadPath, Entry, EntryKind, RelativePath};
 use walkdir::WalkDir;
 
@@ -15,7 +15,7 @@ use super::{storage_error, system};
 const MOST: usize = hither_protocol::storage::MAX_ENTRIES as usize;
 
 /// Lists every file and directory below `paths`. Only a path itself may be a symbolic link; what it leads to is
-/// offered under the link's name. The sources it gives hold no symbolic links.
+/// offered under the link's name. The sources it gives hold no symbolic links. Hither's own files are left out.
 pub(super) fn scan(paths: &[PathBuf]) -> Result<Scanned, ScanError> {
     let mut scanned = Scanned { entries: Vec::new(), sources: Vec::new(), left_out: Vec::new() };
     let mut tops = BTreeSet::new();
@@ -42,12 +42,24 @@ fn top_name(path: &Path, root: &Path) -> Result<RelativePath, ScanError> {
 fn walk(path: &Path, root: &Path, top: RelativePath, scanned: &mut Scanned) -> Result<(), ScanError> {
     // The directories from the root to where the walk is.
     let mut parents: Vec<RelativePath> = Vec::new();
-    for found in WalkDir::new(root).follow_links(false).sort_by_file_name() {
+    let mut walk = WalkDir::new(root).follow_links(false).sort_by_file_name().into_iter();
+    while let Some(found) = walk.next() {
         let found = found.map_err(|error| {
             let at = error.path().unwrap_or(path).to_owned();
             let error = error.into_io_error().unwrap_or_else(|| std::io::ErrorKind::Other.into());
             unreadable(&at, error)
         })?;
+        let is_ours = match found.depth() {
+            0 => is_reserved(top.as_str()),
+            _ => found.file_name().to_str().is_some_and(is_reserved),
+        };
+        if is_ours {
+            if found.file_type().is_dir() {
+                walk.skip_current_dir();
+            }
+            scanned.left_out.push(found.into_path());
+            continue;
+        }
         let metadata = fs::symlink_metadata(found.path()).map_err(|error| unreadable(found.path(), error))?;
         let Some(kind) = kind(&metadata) else {
             if found.depth() == 0 {

@@ -1,16 +1,28 @@
-//! What differs between operating systems: positional reads and writes, opening without following links,
-//! permissions, renaming without replacing, and making directories durable.
+//! What differs between operating systems: positional reads and writes, permissions and times, renaming without
+//! replacing, and making directories durable; in [`open`], opening without following links.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+#[cfg(any(windows, test))]
+use std::time::Duration;
+use std::time::SystemTime;
 
 use cap_std::fs::Dir;
 
+mod open;
+
+pub(super) use open::{
+    create_new, is_link_error, is_named, is_sole, open_directory, open_folder, open_regular, open_source,
+    try_lock,
+};
+
 /// Modification time in Unix milliseconds, rounded down. 0 where the file system keeps none.
 pub(super) fn modified_millis(metadata: &Metadata) -> i64 {
-    let Ok(time) = metadata.modified() else { return 0 };
+    metadata.modified().map_or(0, millis)
+}
+
+fn millis(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
         Err(before) => {
@@ -20,8 +32,14 @@ pub(super) fn modified_millis(metadata: &Metadata) -> i64 {
     }
 }
 
+/// The same for what a directory says of a file.
+pub(super) fn modified_millis_of(metadata: &cap_std::fs::Metadata) -> i64 {
+    metadata.modified().map_or(0, |time| millis(time.into_std()))
+}
+
 /// Unix milliseconds as the system's time, where it can hold them.
-pub(super) fn system_time(millis: i64) -> Option<SystemTime> {
+#[cfg(any(windows, test))]
+fn system_time(millis: i64) -> Option<SystemTime> {
     let distance = Duration::from_millis(millis.unsigned_abs());
     if millis < 0 {
         SystemTime::UNIX_EPOCH.checked_sub(distance)
@@ -89,45 +107,6 @@ pub(super) fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<
     }
 }
 
-/// Opens a file for reading, refusing symbolic links: every part of the path on Linux (a scan gives paths without
-/// any), the last part elsewhere. Never waits for the other end of a pipe.
-pub(super) fn open_source(path: &Path) -> io::Result<File> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
-            Ok(file) => return Ok(file.into()),
-            // Before Linux 5.6, or kept away by a sandbox.
-            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    #[cfg(unix)]
-    {
-        use rustix::fs::{CWD, Mode, OFlags, openat};
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
-        Ok(openat(CWD, path, flags, Mode::empty())?.into())
-    }
-    #[cfg(windows)]
-    {
-        use std::os::windows::fs::OpenOptionsExt;
-        const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
-        std::fs::OpenOptions::new().read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)
-    }
-}
-
-/// Whether an error of [`open_source`] says that a symbolic link is in the way.
-pub(super) fn is_link_error(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    return error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    #[cfg(windows)]
-    {
-        let _ = error;
-        false
-    }
-}
-
 /// Whether this process may read `path`, without opening it.
 pub(super) fn may_read(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
@@ -157,34 +136,42 @@ pub(super) fn is_executable(metadata: &Metadata) -> bool {
     }
 }
 
-/// Gives a file the permissions that any program's new file would have.
-pub(super) fn open_up(file: &File, executable: bool) -> io::Result<()> {
+/// Lets everyone execute a file who may read it.
+pub(super) fn make_executable(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = if executable { 0o777 } else { 0o666 };
-        file.set_permissions(std::fs::Permissions::from_mode(mode & !umask()))
+        let mode = file.metadata()?.permissions().mode() & 0o777;
+        file.set_permissions(std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2))
     }
     #[cfg(windows)]
     {
-        let _ = (file, executable);
+        let _ = file;
         Ok(())
     }
 }
 
-/// What the user wants to have cleared from new files' permissions.
-///
-/// POSIX lets it be read only by setting it. It is read once, and what stands there for that moment is the
-/// strictest value, so that a file made meanwhile by another thread is too private rather than too open.
-#[cfg(unix)]
-fn umask() -> u32 {
-    static UMASK: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    *UMASK.get_or_init(|| {
-        let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-        rustix::process::umask(before);
-        #[allow(clippy::useless_conversion, reason = "16 bits on some systems")]
-        before.as_raw_mode().into()
-    })
+/// Sets when a file was modified, by its name in a directory, following no link.
+pub(super) fn set_modified(parent: &Dir, name: &str, millis: i64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec {
+                tv_sec: millis.div_euclid(1000),
+                #[allow(clippy::useless_conversion, reason = "32 bits on some systems")]
+                tv_nsec: (millis.rem_euclid(1000) * 1_000_000).try_into().unwrap_or_default(),
+            },
+        };
+        Ok(utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+    #[cfg(windows)]
+    {
+        let file = open_regular(parent, name)?;
+        let Some(time) = system_time(millis) else { return Ok(()) };
+        file.set_times(std::fs::FileTimes::new().set_modified(time))
+    }
 }
 
 /// Renames within `folder` unless something has the new name; then the error is `AlreadyExists`.
@@ -218,9 +205,11 @@ pub(super) fn rename_new(folder: &Dir, from: &str, to: &str) -> io::Result<()> {
 /// Makes the names in a directory durable. Windows keeps them in its journal by itself.
 pub(super) fn sync_names(folder: &Dir) -> io::Result<()> {
     #[cfg(unix)]
-    match rustix::fs::fsync(to_sync(folder)?) {
+    match rustix::fs::fsync(folder) {
         // Some network and FUSE file systems do not sync directories.
         Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOTSUP) => Ok(()),
+        // The handle only stands for a place.
+        Err(rustix::io::Errno::BADF) => Ok(rustix::fs::fsync(reopened(folder)?)?),
         Err(error) => Err(error.into()),
     }
     #[cfg(windows)]
@@ -230,39 +219,38 @@ pub(super) fn sync_names(folder: &Dir) -> io::Result<()> {
     }
 }
 
-/// Makes every name on the file system of a directory durable, where the system can do that in one call.
-pub(super) fn sync_all_names(folder: &Dir) -> io::Result<()> {
+/// Whether one call can make everything on a file system durable.
+pub(super) const SYNCS_WHOLE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Makes everything on the file system of a directory durable, where [`SYNCS_WHOLE`].
+pub(super) fn sync_whole(folder: &Dir) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    return Ok(rustix::fs::syncfs(to_sync(folder)?)?);
+    match rustix::fs::syncfs(folder) {
+        Err(rustix::io::Errno::BADF) => Ok(rustix::fs::syncfs(reopened(folder)?)?),
+        result => Ok(result?),
+    }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     sync_names(folder)
 }
 
-/// A directory's handle as a sync needs it: the one at hand may only stand for a place (O_PATH).
+/// A handle that can be synced, of a directory whose handle cannot.
 #[cfg(unix)]
-fn to_sync(folder: &Dir) -> io::Result<std::os::fd::OwnedFd> {
+fn reopened(folder: &Dir) -> io::Result<std::os::fd::OwnedFd> {
     use rustix::fs::{Mode, OFlags, openat};
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(openat(folder, ".", flags, Mode::empty())?)
 }
 
-/// Which file system a file is on, where one call can make a whole file system durable.
-pub(super) fn device(file: &File) -> Option<u64> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    return file.metadata().ok().map(|metadata| std::os::unix::fs::MetadataExt::dev(&metadata));
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+/// Which file system a directory is on; 0 where that makes no difference.
+pub(super) fn device(folder: &Dir) -> io::Result<u64> {
+    #[cfg(unix)]
+    #[allow(clippy::useless_conversion, reason = "32 bits, and signed, on some systems")]
+    return Ok(rustix::fs::fstat(folder)?.st_dev.try_into().unwrap_or_default());
+    #[cfg(windows)]
     {
-        let _ = file;
-        None
+        let _ = folder;
+        Ok(0)
     }
-}
-
-/// Makes everything on the file system of `file` durable.
-pub(super) fn sync_device(file: &File) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    return Ok(rustix::fs::syncfs(file)?);
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    file.sync_all()
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use crate::entropy::{Entropy, Seed};
 use crate::identity::{Identity, PeerId};
 use crate::link::{ChannelId, LinkEvent, LinkKey, Links, Timers};
 use crate::noise::quic::{Ciphers, NetworkId, QuicCrypto};
-use crate::storage::{Done, Examined, HashedChunk, Scanned, StorageError, StorageRequest, Work};
+use crate::storage::{
+    Checked, Done, Examined, HashedChunk, RecoverError, Scanned, StorageError, StorageRequest, Work,
+};
 use crate::transfer::hash::chunk_value;
 use crate::transfer::{Entry, EntryKind, RelativePath, TransferId};
 use crate::wire::{Answer, Chunk, Control, encode_chunk, encode_offer, encode_open_chunks, encode_part};
@@ -56,6 +58,9 @@ pub(super) struct Bench {
     pub(super) fetch_events: bool,
     /// What an examination finds.
     pub(super) examined: Examined,
+    /// What becomes of looking for an interrupted transfer, and what is found of it.
+    pub(super) recovery: Result<(), RecoverError>,
+    pub(super) checked: Checked,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     /// Kinds of work that were asked for.
     pub(super) asked: Vec<&'static str>,
@@ -104,6 +109,8 @@ impl Bench {
             hold_kind: None,
             fetch_events: true,
             examined: Examined { free: u64::MAX, existing: Vec::new(), alternatives: Vec::new() },
+            recovery: Ok(()),
+            checked: Checked::default(),
             files: BTreeMap::new(),
             asked: Vec::new(),
             retries: 0,
@@ -366,6 +373,10 @@ impl Bench {
                 Done::Written(write.collect())
             }
             Work::Finish(files) => Done::Finished(files.iter().map(|_| Ok(())).collect()),
+            Work::Checkpoint { .. } => Done::Checkpointed(Ok(())),
+            Work::Recover { .. } => Done::Recovered(self.recovery.clone()),
+            Work::Check { .. } => Done::Checked(Ok(self.checked.clone())),
+            Work::Close { .. } => Done::Closed,
             Work::Discard { .. } => Done::Discarded,
         };
         self.node.handle_storage(self.now, request.id, done);
@@ -442,6 +453,10 @@ fn kind(work: &Work) -> &'static str {
         Work::Prepare { .. } => "prepare",
         Work::Write(_) => "write",
         Work::Finish(_) => "finish",
+        Work::Checkpoint { .. } => "checkpoint",
+        Work::Recover { .. } => "recover",
+        Work::Check { .. } => "check",
+        Work::Close { .. } => "close",
         Work::Discard { .. } => "discard",
     }
 }

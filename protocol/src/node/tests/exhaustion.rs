@@ -40,7 +40,7 @@ fn chunks_half_arrived_on_a_lost_link_free_their_room() {
     bench.peers[bob].links.abandon(bench.now, link);
     bench.run_for(Duration::from_secs(60));
     assert_eq!(bench.count(|event| matches!(event, Event::Disconnected { .. })), 1);
-    assert_eq!(bench.node.writing, 0);
+    assert_eq!(bench.node.shares.writing(), 0);
     assert!(bench.node.inflows.is_empty());
 }
 
@@ -50,7 +50,7 @@ fn chunks_half_arrived_of_a_cancelled_transfer_free_their_room() {
     let (bob, link) = bench.contact();
     begin_chunks(&mut bench, bob, link, id(1), 4);
     bench.say(bob, link, &Control::Cancel { transfer: id(1), reason: CancelReason::Cancelled });
-    assert_eq!(bench.node.writing, 0);
+    assert_eq!(bench.node.shares.writing(), 0);
     assert!(bench.node.inflows.is_empty());
 }
 
@@ -60,7 +60,7 @@ fn chunks_half_arrived_on_a_link_that_broke_the_protocol_free_their_room() {
     let (bob, link) = bench.contact();
     begin_chunks(&mut bench, bob, link, id(1), 4);
     bench.say_raw(bob, link, vec![0; 4]);
-    assert_eq!(bench.node.writing, 0);
+    assert_eq!(bench.node.shares.writing(), 0);
     assert!(bench.node.inflows.is_empty());
 }
 

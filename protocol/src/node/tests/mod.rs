@@ -10,5 +10,7 @@
 mod bench;
 mod crowds;
 mod exhaustion;
+mod resuming;
 mod rules;
+mod shares;
 mod violations;

@@ -6,7 +6,9 @@ use super::bench::{Bench, file, id};
 use crate::chat::MessageId;
 use crate::link::LinkKey;
 use crate::transfer::TransferId;
-use crate::wire::{Answer, CancelReason, Control, Envelope, NewContent, ReceiptState, SkipSet};
+use crate::wire::{
+    Answer, CancelReason, Control, EntrySet, Envelope, MAX_RUNS, NewContent, ReceiptState, Run, Wanted,
+};
 use crate::{Event, MessageState, Refusal, Strangers, TransferFailure};
 
 /// The head of an offer that may lie.
@@ -185,9 +187,11 @@ fn what_is_there_already_needs_no_space() {
 }
 
 #[test]
-fn an_acceptance_with_the_largest_skip_set_fits_a_frame() {
-    let mut skip = SkipSet::default();
-    skip.insert(crate::storage::MAX_ENTRIES - 1);
+fn the_largest_acceptance_fits_a_frame() {
+    let mut all = EntrySet::default();
+    all.insert(crate::storage::MAX_ENTRIES - 1);
+    let runs = (0..).step_by(2).take(MAX_RUNS).map(|first| Run { file: 0, first, count: 1 }).collect();
+    let skip = Wanted { skip: all.clone(), held: all, runs };
     let framed = Control::Answer { transfer: id(1), answer: Answer::Accept(skip) }.encode();
     let mut bytes = bytes::Bytes::from(framed);
     let frame = crate::wire::FrameReader::default().next(&mut bytes);
@@ -255,7 +259,7 @@ fn an_offer_of_ours_that_is_never_answered_comes_to_an_end() {
 #[test]
 fn a_transfer_of_ours_whose_end_is_never_confirmed_comes_to_an_end() {
     let (mut bench, bob, link, transfer) = sending();
-    bench.say(bob, link, &Control::Answer { transfer, answer: Answer::Accept(SkipSet::default()) });
+    bench.say(bob, link, &Control::Answer { transfer, answer: Answer::Accept(Wanted::default()) });
     bench.run_for(LONG);
     assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 1, "{:?}", bench.events);
 }

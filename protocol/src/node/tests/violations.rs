@@ -3,8 +3,8 @@
 use super::bench::{Bench, directory, file, id};
 use crate::transfer::hash::{CHUNK, ChunkValue, Root, chunk_value};
 use crate::wire::{
-    Answer, CancelReason, Chunk, Control, NewContent, ReceiptState, SkipSet, encode_chunk,
-    encode_open_chunks, encode_part,
+    Answer, CancelReason, Chunk, Control, NewContent, ReceiptState, Wanted, encode_chunk, encode_open_chunks,
+    encode_part,
 };
 use crate::{Event, LinkLoss, MessageState, Refusal, TransferFailure};
 
@@ -28,7 +28,7 @@ fn expect_control_ends_the_link(bytes: Vec<u8>) {
 
 #[test]
 fn an_oversized_frame_ends_the_link() {
-    expect_control_ends_the_link((64 * 1024 + 1_u32).to_le_bytes().to_vec());
+    expect_control_ends_the_link((192 * 1024 + 1_u32).to_le_bytes().to_vec());
     expect_control_ends_the_link(u32::MAX.to_le_bytes().to_vec());
 }
 
@@ -105,7 +105,7 @@ fn expect_broken_off(bench: &Bench) {
     assert_eq!(bench.count(is_violation), 1, "{:?}", bench.events);
     let is_lost = |event: &Event| matches!(event, Event::Failed { why: TransferFailure::LinkLost(_), .. });
     assert_eq!(bench.count(is_lost), 1, "{:?}", bench.events);
-    assert_eq!(bench.node.writing, 0, "no room is lost");
+    assert_eq!(bench.node.shares.writing(), 0, "no room is lost");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_chunk_whose_content_is_not_its_value_fails_the_transfer_and_not_the_link() 
     assert_eq!(bench.count(is_violation), 0);
     let said = Control::Cancel { transfer: id(1), reason: CancelReason::Mismatch };
     assert!(bench.peers[mallory].heard.contains(&(link, said)));
-    assert_eq!(bench.node.writing, 0);
+    assert_eq!(bench.node.shares.writing(), 0);
     assert_eq!(bench.asked.last(), Some(&"discard"));
 }
 
@@ -184,15 +184,15 @@ fn a_message_for_a_transfer_of_another_link_does_nothing() {
         Control::Complete { transfer: id(1), root: Root([3; 32]) },
         Control::Cancel { transfer: id(1), reason: CancelReason::Cancelled },
         Control::Answer { transfer: id(1), answer: Answer::Refuse(Refusal::Declined) },
-        Control::Answer { transfer: id(1), answer: Answer::Accept(SkipSet::default()) },
+        Control::Answer { transfer: id(1), answer: Answer::Accept(Wanted::default()) },
         Control::Received { transfer: id(1), root: Root([3; 32]) },
-        Control::Answer { transfer: id(9), answer: Answer::Accept(SkipSet::default()) },
+        Control::Answer { transfer: id(9), answer: Answer::Accept(Wanted::default()) },
     ] {
         bench.say(eve, link, &message);
     }
-    let before = bench.node.writing;
+    let before = bench.node.shares.writing();
     bench.begin_chunk(eve, link, id(1), &head(10, 1, 0, &[1; 10]), &[1; 10]);
-    assert_eq!(bench.node.writing, before);
+    assert_eq!(bench.node.shares.writing(), before);
     assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. } | Event::Disconnected { .. })), 0);
     assert!(bench.node.incoming.contains_key(&id(1)));
 }
@@ -294,7 +294,7 @@ fn chunks_of_a_transfer_that_was_never_offered_are_not_read() {
         link,
         [encode_open_chunks(id(5)), encode_chunk(&head(5, 0, 0, &[1; 5]))].concat(),
     );
-    assert_eq!((bench.node.writing, bench.node.inflows.len()), (0, 0));
+    assert_eq!((bench.node.shares.writing(), bench.node.inflows.len()), (0, 0));
     assert!(!bench.asked.contains(&"write"));
 }
 
@@ -312,7 +312,7 @@ fn offering() -> (Bench, usize, crate::link::LinkKey, crate::transfer::TransferI
 #[test]
 fn an_offer_accepted_twice_ends_the_link() {
     let (mut bench, mallory, link, transfer) = offering();
-    let accept = Control::Answer { transfer, answer: Answer::Accept(SkipSet::default()) };
+    let accept = Control::Answer { transfer, answer: Answer::Accept(Wanted::default()) };
     bench.hold = true;
     bench.say(mallory, link, &accept);
     assert_eq!(bench.count(|event| matches!(event, Event::Started { .. })), 1);
@@ -325,7 +325,7 @@ fn received_before_everything_was_sent_is_not_believed() {
     let (mut bench, mallory, link, transfer) = offering();
     let root = Root(*blake3::hash(&[1; 1000]).as_bytes());
     bench.say(mallory, link, &Control::Received { transfer, root });
-    let accept = Control::Answer { transfer, answer: Answer::Accept(SkipSet::default()) };
+    let accept = Control::Answer { transfer, answer: Answer::Accept(Wanted::default()) };
     bench.hold = true;
     bench.say(mallory, link, &accept);
     bench.say(mallory, link, &Control::Received { transfer, root });
@@ -338,7 +338,7 @@ fn received_before_everything_was_sent_is_not_believed() {
 #[test]
 fn received_with_a_false_root_is_a_failure() {
     let (mut bench, mallory, link, transfer) = offering();
-    bench.say(mallory, link, &Control::Answer { transfer, answer: Answer::Accept(SkipSet::default()) });
+    bench.say(mallory, link, &Control::Answer { transfer, answer: Answer::Accept(Wanted::default()) });
     bench.say(mallory, link, &Control::Received { transfer, root: Root([0; 32]) });
     let is_mismatch = |event: &Event| matches!(event, Event::Failed { why: TransferFailure::Mismatch, .. });
     assert_eq!(bench.count(is_mismatch), 1);

@@ -1,0 +1,21 @@
+//! The disk, on real directories.
+
+mod common;
+mod discard;
+mod examine;
+mod finish;
+mod journal;
+mod links;
+mod offer;
+mod read;
+mod recover;
+mod scan;
+mod write;
+
+use hither_protocol::storage::{Done, StorageError, Work};
+use hither_runtime_smol::disk::Disk;
+
+#[test]
+fn records_are_not_its_work() {
+    assert!(matches!(Disk::new().perform(Work::Load), Done::Loaded(Err(StorageError::Unsupported))));
+}
