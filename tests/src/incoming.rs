@@ -61,6 +61,8 @@ pub struct Incoming {
     pub manifest: Arc<Manifest>,
     /// Every file's content, by its number.
     pub contents: BTreeMap<u32, Vec<u8>>,
+    /// Every chunk's hash, by its file and its number in it.
+    pub values: BTreeMap<(u32, u64), ChunkValue>,
 }
 
 impl Incoming {
@@ -81,13 +83,17 @@ impl Incoming {
             entries.push(Entry { path: path(name), kind, modified: MODIFIED, executable: true });
             contents.insert(number, content.clone());
         }
-        Self {
+        let mut offer = Self {
             transfer: TransferId([5; 16]),
             sender: sender(1),
             into: Arc::new("/in".into()),
             manifest: Arc::new(Manifest::new("all".into(), entries).expect("a manifest")),
             contents,
-        }
+            values: BTreeMap::new(),
+        };
+        let value = |chunk: (u32, u64)| chunk_value(offer.size(chunk.0), chunk.1 * CHUNK, offer.chunk(chunk));
+        offer.values = offer.chunks().into_iter().map(|chunk| (chunk, value(chunk))).collect();
+        offer
     }
 
     /// The numbers of its files.
@@ -114,8 +120,8 @@ impl Incoming {
     }
 
     /// What its hash is to be.
-    pub fn value(&self, (file, index): (u32, u64)) -> ChunkValue {
-        chunk_value(self.size(file), index * CHUNK, self.chunk((file, index)))
+    pub fn value(&self, chunk: (u32, u64)) -> ChunkValue {
+        self.values[&chunk]
     }
 
     /// A file's hash.

@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use hither_tests::disk::Item;
 use hither_tests::link::{LinkConfig, Loss};
 use hither_tests::random::Random;
 use hither_tests::{World, for_seeds};
@@ -78,6 +80,38 @@ fn what_cannot_arrive_is_counted() {
     world.crash(b);
     world.inject(from, to, &[0; 100]);
     assert_eq!(dropped(&mut world), 4, "the host is down");
+}
+
+#[test]
+fn a_node_that_is_killed_says_nothing_and_starts_anew_as_who_it_was_on_what_it_wrote() {
+    let mut world = World::new(1);
+    let [a, b] = ["a", "b"].map(|name| world.add_host(name));
+    world.befriend(&[a, b]);
+    let (peer, path) = (world.peer(b), PathBuf::from("/home/film"));
+    world.disk(a).put_file(&path, Random::new(1).bytes(8 << 20));
+    world.ask(a, |node, now| node.offer(now, peer, vec![path])).unwrap();
+    world.expect_until("some of it", Duration::from_secs(60), |world| {
+        world
+            .host(b)
+            .disk
+            .partials()
+            .iter()
+            .any(|partial| world.host(b).disk.content(partial).is_some_and(|content| content.len() > 1 << 20))
+    });
+    let (written, sent) = (world.host(b).disk.list("/"), world.counts().datagrams);
+    world.kill(b);
+    assert!(!world.host(b).is_up());
+    assert_eq!(world.counts().datagrams, sent, "no goodbye");
+    let partial = world.host(b).disk.partials().remove(0);
+    let before = written.keys().find(|at| partial.ends_with(at)).expect("it was there before");
+    let Item::File(before) = &written[before] else { panic!("{before:?}") };
+    let after = world.host(b).disk.content(&partial).unwrap();
+    assert!(after.len() >= before.content.len(), "all that was written is there");
+    world.restart(b);
+    world.wait_until_ready(b);
+    assert_eq!(world.peer(b), peer);
+    let known = world.host(b).node().map(|node| node.contacts().len());
+    assert_eq!(known, Some(1), "its records are there");
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use hither_protocol::identity::PeerId;
 use hither_protocol::storage::{Checked, PartialFile, RecoverError, StorageError};
 use hither_protocol::transfer::hash::{CHUNK, ChunkValue, chunk_count, chunk_length, chunk_value};
-use hither_protocol::transfer::journal::Lookup;
 use hither_protocol::transfer::{Entry, Manifest, Places, TransferId};
 
 use super::Disk;
@@ -33,6 +32,9 @@ impl Disk {
             return Err(RecoverError::InUse);
         }
         let said = self.read_journal(transfer, sender, &path)?;
+        // A program that was killed may have left what only a power failure would lose. From here on it is relied on.
+        self.tree.sync(&path);
+        self.tree.sync_path(&path);
         let mut open = Open::new(sender, into);
         open.journal = Some(Journal { path, end: said.sound });
         open.add_directories(&said.directories);
@@ -79,7 +81,7 @@ impl Disk {
 
     /// Looks at a file, as far as `bytes` go. Whether that was all of it.
     fn look(
-        &self,
+        &mut self,
         transfer: TransferId,
         open: &mut Open,
         look: &mut Look,
@@ -90,11 +92,13 @@ impl Disk {
         if let Some(root) = look.root
             && self.is_placed(&open.into, look)
         {
+            self.tree.sync_path(&place(&open.into, &look.target));
             checked.placed.push((number, root));
             open.file(&look.target, look.size).placed = true;
             return true;
         }
         let path = partial_path(&open.into, transfer, &look.target);
+        self.tree.sync_path(&path);
         while let Some((&index, &expected)) = look.chunks.first_key_value() {
             let length = length_of(look.size, index);
             if length > *bytes {
@@ -196,7 +200,6 @@ fn targets<'a>(manifest: &'a Manifest, places: &'a Places) -> impl Iterator<Item
 
 /// What to look at, in the order of the manifest. What it does not have any more is left out.
 fn looks(mut said: Said, manifest: &Manifest, places: &Places) -> VecDeque<Look> {
-    let lookup = Lookup::new(manifest);
     let looks = targets(manifest, places).filter_map(|(target, entry)| {
         let root = said.placed.remove(&target.identity);
         let noted = said.chunks.remove(&target.identity).unwrap_or_default().into_iter();
@@ -208,8 +211,7 @@ fn looks(mut said: Said, manifest: &Manifest, places: &Places) -> VecDeque<Look>
             }
         }
         let (size, modified, unsure) = (entry.size(), entry.modified, Vec::new());
-        let is_noted = lookup.file(target.identity) == Some(target.file) && !chunks.is_empty();
-        is_noted.then(|| Look { target, size, modified, root, chunks, unsure })
+        (!chunks.is_empty()).then_some(Look { target, size, modified, root, chunks, unsure })
     });
     looks.collect()
 }
