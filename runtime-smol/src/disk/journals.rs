@@ -17,6 +17,7 @@ use hither_protocol::transfer::{RelativePath, TransferId};
 use super::folder::Folders;
 use super::partials::remove_regular;
 use super::recover::Recovery;
+use super::system::Locked;
 use super::{storage_error, system};
 
 /// Bytes of a journal that are read at once.
@@ -32,7 +33,7 @@ pub(super) struct Journals {
 #[derive(Debug)]
 pub(super) struct Journal {
     pub(super) into: PathBuf,
-    pub(super) file: File,
+    pub(super) file: Locked,
     /// Where the next batch goes: everything before it is sound, and what is behind it counts for nothing.
     pub(super) end: u64,
     /// Directories that it lists, and whether the transfer made them; only of a journal that was recovered.
@@ -88,7 +89,8 @@ impl Journals {
         self.remove_old(folders, transfer, sender, into)?;
         let name = journal_name(transfer);
         let file = folders.in_directory(into, None, |folder| system::create_new(folder, &name, true))?;
-        let remove = || folders.in_directory(into, None, |folder| folder.remove_file(&name));
+        // It was just made: nobody else has it.
+        let file = Locked::new(file).map_err(storage_error)?.ok_or(StorageError::Exists)?;
         let written = begin(&file, transfer, sender, batch)
             .map_err(storage_error)
             .and_then(|end| folders.in_directory(into, None, system::sync_names).map(|()| end));
@@ -99,7 +101,7 @@ impl Journals {
                 Ok(())
             }
             Err(error) => {
-                let _ = remove();
+                let _ = folders.in_directory(into, None, |folder| folder.remove_file(&name));
                 Err(error)
             }
         }
@@ -195,13 +197,11 @@ pub(super) fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
 }
 
 /// Opens the file of a transfer's journal, and locks it.
-pub(super) fn open(folders: &Folders, transfer: TransferId, into: &Path) -> Result<File, OpenError> {
+pub(super) fn open(folders: &Folders, transfer: TransferId, into: &Path) -> Result<Locked, OpenError> {
     let name = journal_name(transfer);
     let opened = folders.in_directory(into, None, |folder: &Dir| {
         let file = system::open_regular(folder, &name)?;
-        if !system::try_lock(&file)? {
-            return Ok(Err(OpenError::InUse));
-        }
+        let Some(file) = Locked::new(file)? else { return Ok(Err(OpenError::InUse)) };
         // Whoever had the lock before may have removed the file meanwhile.
         if !system::is_named(&file, folder, &name) {
             return Err(io::ErrorKind::NotFound.into());
@@ -215,9 +215,6 @@ pub(super) fn open(folders: &Folders, transfer: TransferId, into: &Path) -> Resu
 
 /// Writes and syncs how a journal begins; gives its length.
 fn begin(file: &File, transfer: TransferId, sender: PeerId, batch: &Batch) -> io::Result<u64> {
-    if !system::try_lock(file)? {
-        return Err(io::ErrorKind::WouldBlock.into());
-    }
     let mut bytes = encode_head(transfer, sender);
     bytes.extend(encode_batch(batch));
     system::write_all_at(file, &bytes, 0)?;

@@ -207,23 +207,25 @@ pub(crate) fn permissions_count() -> bool {
     count
 }
 
-/// Mounts a small file system, where this process may; says why not otherwise.
+/// Mounts a small file system in memory, where this process may; says why not otherwise.
 #[cfg(target_os = "linux")]
-pub(crate) fn small_disk(options: &str) -> Option<(TempDir, impl Drop)> {
+pub(crate) fn small_disk(options: &str) -> Option<(TempDir, impl Drop + use<>)> {
+    mounted(&["-t", "tmpfs", "-o", options, "tmpfs"])
+}
+
+/// Mounts what the arguments of `mount` say, where this process may; says why not otherwise.
+#[cfg(target_os = "linux")]
+pub(crate) fn mounted(arguments: &[&str]) -> Option<(TempDir, impl Drop + use<>)> {
     struct Unmount(PathBuf);
     impl Drop for Unmount {
         fn drop(&mut self) {
-            let _ = std::process::Command::new("umount").arg(&self.0).status();
+            let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
         }
     }
     let place = TempDir::new().unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-        .arg(place.path())
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !mounted {
-        println!("skipped: this process may not mount a tmpfs");
+    let mount = std::process::Command::new("mount").args(arguments).arg(place.path()).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        println!("skipped: this process may not mount {arguments:?}");
         return None;
     }
     let unmount = Unmount(place.path().to_owned());

@@ -1,9 +1,12 @@
 //! The disk, on real directories.
 
 mod common;
+mod damage;
 mod discard;
 mod examine;
 mod finish;
+#[cfg(target_os = "linux")]
+mod full;
 mod journal;
 mod links;
 mod offer;

@@ -94,7 +94,9 @@ impl Offer {
     /// Writes some of a file's chunks.
     pub(crate) fn write(&self, disk: &Disk, name: &str, wanted: impl Fn(u64) -> bool) {
         let chunks = self.chunks(name).into_iter().filter(|chunk| wanted(chunk.offset / CHUNK)).collect();
-        assert!(write(disk, chunks).iter().all(Result::is_ok));
+        for result in write(disk, chunks) {
+            assert_eq!(result, Ok(()), "{name}");
+        }
     }
 
     /// A file's chunks as the journal notes them.

@@ -147,19 +147,6 @@ fn a_read_only_folder_is_denied() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_says_so() {
-    let Some((place, _mounted)) = small_disk("size=1m") else { return };
-    let disk = Disk::new();
-    let results = write(&disk, chunks(place.path(), 0, "file", &content(2 << 20)));
-    assert_eq!(results.first(), Some(&Ok(())));
-    assert_eq!(results.last(), Some(&Err(StorageError::Full)));
-    assert!(examine(place.path(), &[file("a")]).unwrap().free < 1 << 20);
-    discard(&disk, place.path(), vec![target(0, "file")], vec![]);
-    assert_eq!(names(place.path()), [""; 0]);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
 fn a_read_only_disk_is_denied() {
     let Some((place, _mounted)) = small_disk("ro") else { return };
     assert_eq!(examine(place.path(), &[file("a")]), Err(StorageError::Denied));

@@ -152,25 +152,52 @@ pub(in crate::disk) fn is_named(file: &File, parent: &Dir, name: &str) -> bool {
     }
 }
 
-/// Locks a file against other handles that are locked so; `false`: another has it. Held until the handle closes,
-/// whatever the end. A file system without locks is used without.
-pub(in crate::disk) fn try_lock(file: &File) -> io::Result<bool> {
-    // Not `File::try_lock` on Unix: it is missing on Android.
-    #[cfg(unix)]
-    {
-        use rustix::fs::{FlockOperation, flock};
-        use rustix::io::Errno;
-        match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) | Err(Errno::NOSYS | Errno::NOTSUP | Errno::INVAL | Errno::NOLCK) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(error.into()),
+/// A file that is locked against others who lock it so.
+#[derive(Debug)]
+pub(in crate::disk) struct Locked(File);
+
+impl Locked {
+    /// Locks a file; `None`: another has it. A file system without locks is used without.
+    pub(in crate::disk) fn new(file: File) -> io::Result<Option<Self>> {
+        // Not `File::try_lock` on Unix: it is missing on Android.
+        #[cfg(unix)]
+        {
+            use rustix::fs::{FlockOperation, flock};
+            use rustix::io::Errno;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) | Err(Errno::NOSYS | Errno::NOTSUP | Errno::INVAL | Errno::NOLCK) => {
+                    Ok(Some(Self(file)))
+                }
+                Err(Errno::WOULDBLOCK) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        }
+        #[cfg(windows)]
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Ok(Some(Self(file)))
+            }
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
         }
     }
-    #[cfg(windows)]
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(false),
-        Err(std::fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
-        Err(std::fs::TryLockError::Error(error)) => Err(error),
+}
+
+impl std::ops::Deref for Locked {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Locked {
+    /// Closing is not enough: a program that is just being started may still have a copy of the handle.
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
+        #[cfg(windows)]
+        let _ = self.0.unlock();
     }
 }
