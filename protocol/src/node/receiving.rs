@@ -187,12 +187,12 @@ impl Node {
 
     pub(super) fn chunk_announced(
         &mut self,
-        link: LinkKey,
+        peer: PeerId,
         transfer: TransferId,
         head: &Chunk,
     ) -> Result<(), Stop> {
         let incoming = self.incoming.get_mut(&transfer).ok_or(Stop::Unwanted)?;
-        if incoming.link != link {
+        if incoming.from != peer {
             return Err(Stop::Violation);
         }
         match &mut incoming.state {
@@ -339,7 +339,7 @@ impl Node {
     }
 
     /// Ends a transfer on this side: what is whole stays, what is partial goes, and only then is the user told.
-    fn end_incoming(&mut self, transfer: TransferId, why: TransferFailure) {
+    pub(super) fn end_incoming(&mut self, transfer: TransferId, why: TransferFailure) {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
         let state = std::mem::replace(&mut incoming.state, State::Ending { discard: None });
         let (discard, placed) = match state {

@@ -50,6 +50,8 @@ enum State {
     /// Accepted.
     Sending {
         link: LinkKey,
+        /// The link that carries the chunks, once the first channel is to be opened.
+        bulk: Option<LinkKey>,
         sender: Sender,
         channels: Vec<ChannelId>,
         since: Instant,
@@ -57,6 +59,7 @@ enum State {
     /// Everything is sent; the receiver's word is awaited.
     Completing {
         link: LinkKey,
+        bulk: Option<LinkKey>,
         root: Root,
         bytes: u64,
         since: Instant,
@@ -84,12 +87,20 @@ impl Outgoing {
         }
     }
 
-    fn link(&self) -> Option<LinkKey> {
+    pub(super) fn link(&self) -> Option<LinkKey> {
         match &self.state {
             State::Scanning | State::Waiting(_) => None,
             State::Offered { link, .. } | State::Sending { link, .. } | State::Completing { link, .. } => {
                 Some(*link)
             }
+        }
+    }
+
+    /// The link that carries its chunks.
+    pub(super) fn bulk(&self) -> Option<LinkKey> {
+        match &self.state {
+            State::Sending { bulk, .. } | State::Completing { bulk, .. } => *bulk,
+            State::Scanning | State::Waiting(_) | State::Offered { .. } => None,
         }
     }
 
@@ -164,8 +175,11 @@ impl Node {
                 let Offer { manifest, sources } = offer.clone();
                 let sender = Sender::new(transfer, manifest, sources, skip);
                 let (_, bytes) = sender.progress();
-                outgoing.state = State::Sending { link, sender, channels: Vec::new(), since: now };
+                outgoing.state =
+                    State::Sending { link, bulk: None, sender, channels: Vec::new(), since: now };
                 outgoing.moved = now;
+                let to = outgoing.to;
+                self.open_stream_beside(now, link, to, bytes);
                 self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
                 self.event(Event::Started { transfer, bytes });
             }
@@ -188,7 +202,7 @@ impl Node {
         theirs: Root,
     ) {
         let Some(outgoing) = self.outgoing.get(&transfer) else { return };
-        let State::Completing { link: on, root, bytes, since } = outgoing.state else { return };
+        let State::Completing { link: on, root, bytes, since, .. } = outgoing.state else { return };
         if on != link {
             return;
         }
@@ -250,15 +264,19 @@ impl Node {
                         *sent = sent.saturating_add(count);
                     }
                 }
-                State::Sending { link, sender, channels, since } => {
+                State::Sending { link, bulk, sender, channels, since } => {
                     while let Some(batch) = sender.next_read() {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
+                    let Some(road) = bulk.or_else(|| self.streams.road(now, outgoing.to, *link)) else {
+                        continue;
+                    };
+                    *bulk = Some(road);
                     let (_, bytes) = sender.progress();
                     let worth = usize::try_from(bytes / CHANNEL_WORTH).unwrap_or(CHANNELS).clamp(1, CHANNELS);
                     while channels.len() < worth && bytes > 0 || channels.is_empty() {
-                        let Some(channel) = self.links.open(*link) else { break };
-                        self.links.write(*link, channel, [Bytes::from(encode_open_chunks(*transfer))]);
+                        let Some(channel) = self.links.open(road) else { break };
+                        self.links.write(road, channel, [Bytes::from(encode_open_chunks(*transfer))]);
                         channels.push(channel);
                     }
                     let mut blocked = 0;
@@ -266,31 +284,31 @@ impl Node {
                         if blocked >= channels.len() {
                             break;
                         }
-                        if !self.links.is_writable(*link, *channel) {
+                        if !self.links.is_writable(road, *channel) {
                             blocked = blocked.saturating_add(1);
                             continue;
                         }
                         let Some((head, data)) = sender.take_chunk() else { break };
                         blocked = 0;
                         outgoing.moved = now;
-                        self.links.write(*link, *channel, [Bytes::from(encode_chunk(&head)), data]);
+                        self.links.write(road, *channel, [Bytes::from(encode_chunk(&head)), data]);
                     }
                     while let Some(batch) = sender.next_read() {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
-                    let flushed = channels.iter().all(|channel| self.links.is_writable(*link, *channel));
+                    let flushed = channels.iter().all(|channel| self.links.is_writable(road, *channel));
                     if let Some(root) = flushed.then(|| sender.root()).flatten() {
                         for channel in channels.iter() {
-                            self.links.finish(*link, *channel);
+                            self.links.finish(road, *channel);
                         }
-                        complete.push((*transfer, *link, root, bytes, *since));
+                        complete.push((*transfer, *link, *bulk, root, bytes, *since));
                     }
                 }
             }
         }
-        for (transfer, link, root, bytes, since) in complete {
+        for (transfer, link, bulk, root, bytes, since) in complete {
             if let Some(outgoing) = self.outgoing.get_mut(&transfer) {
-                outgoing.state = State::Completing { link, root, bytes, since };
+                outgoing.state = State::Completing { link, bulk, root, bytes, since };
                 outgoing.moved = now;
             }
             self.say(now, link, &Control::Complete { transfer, root });
@@ -304,9 +322,9 @@ impl Node {
             State::Offered { link, channel: Some(channel), whole: false, .. } => {
                 self.links.reset(link, channel);
             }
-            State::Sending { link, channels, .. } => {
+            State::Sending { bulk: Some(bulk), channels, .. } => {
                 for channel in channels {
-                    self.links.reset(link, channel);
+                    self.links.reset(bulk, channel);
                 }
             }
             _ => {}
