@@ -57,6 +57,8 @@ struct End {
     /// Bytes that were ever sent to it.
     sent: usize,
     head: Vec<u8>,
+    /// The other side waits until this end takes more.
+    full: bool,
 }
 
 impl End {
@@ -72,6 +74,7 @@ impl End {
             ended: false,
             sent: 0,
             head: Vec::new(),
+            full: false,
         }
     }
 }
@@ -87,6 +90,8 @@ pub(super) enum Carried {
     Segment { end: usize },
     /// The end of it arrives at this end.
     End { end: usize },
+    /// This end learns that the other one takes more again.
+    Room { end: usize },
 }
 
 impl World {
@@ -210,9 +215,10 @@ impl World {
         let [from, to] = self.streams.all[id.0].ends.each_ref().map(|end| end.host);
         let (Some(from), Some(to)) = (from, to) else { return };
         let up = match what {
-            Carried::Dial | Carried::Segment { end: 1 } | Carried::End { end: 1 } => {
-                self.link(from, to).is_up()
-            }
+            Carried::Dial
+            | Carried::Segment { end: 1 }
+            | Carried::End { end: 1 }
+            | Carried::Room { end: 1 } => self.link(from, to).is_up(),
             _ => self.link(to, from).is_up(),
         };
         if !up {
@@ -238,6 +244,9 @@ impl World {
                 } else {
                     self.end_at(id, 0);
                 }
+            }
+            Carried::Room { end } => {
+                self.arrived(id, end);
             }
             Carried::Segment { end } => {
                 let here = &mut self.streams.all[id.0].ends[end];
@@ -279,6 +288,13 @@ impl World {
         }
     }
 
+    fn schedule_room(&mut self, id: StreamId, end: usize) {
+        let ends = &self.streams.all[id.0].ends;
+        let (Some(from), Some(to)) = (ends[1 - end].host, ends[end].host) else { return };
+        let at = self.now + self.link(from, to).latency();
+        self.schedule(at, Happening::Stream(id, Carried::Room { end }));
+    }
+
     fn schedule_end(&mut self, id: StreamId, end: usize) {
         let ends = &self.streams.all[id.0].ends;
         let (Some(from), Some(to)) = (ends[1 - end].host, ends[end].host) else { return };
@@ -310,6 +326,10 @@ impl World {
             let data: Vec<u8> = here.unread.drain(..piece).collect();
             self.transcript.note(self.now, host, format_args!("stream {link:?} {}", blake3::hash(&data)));
             node.handle_stream(now, link, StreamInput::Data(&data));
+            let full = std::mem::take(&mut here.full);
+            if full {
+                self.schedule_room(id, 1 - end);
+            }
             return true;
         }
         if here.ended && here.unread.is_empty() && here.coming.is_empty() {
@@ -320,6 +340,7 @@ impl World {
         }
         let on_its_way = there.coming.iter().map(Vec::len).sum::<usize>() + there.unread.len();
         if there.host.is_some() && on_its_way >= WINDOW {
+            there.full = true;
             return false;
         }
         let mut data = Vec::new();
