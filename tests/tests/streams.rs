@@ -6,7 +6,7 @@ use std::time::Duration;
 use hither_protocol::transfer::TransferId;
 use hither_protocol::{Event, LinkLoss, MessageState, Road, TransferFailure};
 use hither_tests::disk::Timing;
-use hither_tests::link::LinkConfig;
+use hither_tests::link::{LinkConfig, Loss};
 use hither_tests::random::Random;
 use hither_tests::world::StreamId;
 use hither_tests::{HostId, World, for_seeds};
@@ -269,6 +269,21 @@ fn a_disk_that_stands_still_for_minutes_loses_no_stream() {
     case.world.disk(case.bob).set_timing(Timing::default());
     case.expect_arrived();
     assert!(case.world.now() > Duration::from_secs(90), "it stood still");
+}
+
+#[test]
+fn a_receiver_that_leaves_at_the_end_takes_nothing_back() {
+    for_seeds(5, |seed| {
+        let mut case = Case::new(seed, LinkConfig::lan(), WORTH);
+        let bob = case.bob;
+        case.offer();
+        case.world.expect(bob, "the end", LIMIT, |event| matches!(event, Event::Finished { .. }));
+        // The word of it is slower than the end of the stream.
+        let lossy = LinkConfig { loss: Loss::Each(0.7), ..LinkConfig::lan() };
+        case.world.connect(case.alice, bob, lossy);
+        case.world.ask(bob, |node, now| node.close(now));
+        case.world.expect(case.alice, "the end", LIMIT, |event| matches!(event, Event::Finished { .. }));
+    });
 }
 
 #[test]

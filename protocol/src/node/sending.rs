@@ -104,6 +104,11 @@ impl Outgoing {
         }
     }
 
+    /// Whether everything is sent, and only the receiver's word missing.
+    pub(super) fn is_completing(&self) -> bool {
+        matches!(self.state, State::Completing { .. })
+    }
+
     pub(super) fn progress(&self, road: impl Fn(LinkKey) -> Option<Road>) -> Progress {
         let (done, total) = match &self.state {
             State::Scanning => (0, 0),

@@ -112,9 +112,14 @@ impl Node {
     /// A link is lost that carried chunks of transfers whose own link may still be there. What was on its way is
     /// lost, so they end; over their own link the other side hears of it.
     pub(super) fn lose_bulk(&mut self, now: Instant, link: LinkKey, why: LinkLoss) {
-        // Whoever closes a stream in order while it is in use has no use for what it carries.
-        let why = link_failure(why, why == LinkLoss::Closed);
-        let carried = |outgoing: &Outgoing| outgoing.bulk() == Some(link) && outgoing.link() != Some(link);
+        // Whoever closes a stream in order has no use for what it carries, or has all of it: then the word of that is
+        // on its way over the other link.
+        let in_order = why == LinkLoss::Closed;
+        let why = link_failure(why, in_order);
+        let carried = |outgoing: &Outgoing| {
+            let awaits_word = in_order && outgoing.is_completing();
+            outgoing.bulk() == Some(link) && outgoing.link() != Some(link) && !awaits_word
+        };
         let sent: Vec<TransferId> =
             self.outgoing.iter().filter(|(_, outgoing)| carried(outgoing)).map(|(id, _)| *id).collect();
         for transfer in sent {
