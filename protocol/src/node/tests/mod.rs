@@ -11,4 +11,5 @@ mod bench;
 mod crowds;
 mod exhaustion;
 mod rules;
+mod streams;
 mod violations;
