@@ -316,6 +316,53 @@ fn a_stream_is_closed_when_nothing_uses_it() {
     }
 }
 
+/// What an attacker says over streams of its own: bob's user sees nothing of it, and he answers nothing but one
+/// message of the handshake.
+#[test]
+fn what_was_recorded_of_a_stream_is_worth_nothing_when_it_is_said_again() {
+    let mut case = Case::new(3, LinkConfig::lan(), WORTH);
+    case.offer();
+    case.expect_arrived();
+    let (bob, recorded) = (case.bob, case.world.head(StreamId(0)).to_vec());
+    // Bob is started anew: with the same randomness it would be no replay but the very exchange.
+    case.world.crash(bob);
+    case.world.restart(bob);
+    case.world.wait_until_ready(bob);
+    case.world.run_for(Duration::from_secs(60));
+    let (events, requests) = (case.world.host(bob).events().len(), case.world.disk(bob).all_requests());
+    let mut random = Random::new(1);
+    let first = 2 + usize::from(u16::from_be_bytes([recorded[0], recorded[1]]));
+    for number in 0..60_u8 {
+        let from = format!("10.0.9.{number}:999").parse().unwrap();
+        let stream = case.world.dial_raw(from, bob).expect("it is taken");
+        let said: Vec<u8> = match number % 4 {
+            // As it was, but for what came after the answer.
+            0 => recorded[..first].to_vec(),
+            // All at once.
+            1 => recorded.clone(),
+            2 => random.bytes(200),
+            // A part of it, and then silence.
+            _ => recorded[..usize::from(number) * 3].to_vec(),
+        };
+        case.world.send_raw(stream, &said);
+        let (answer, closed) = case.world.raw(stream);
+        assert_eq!(!answer.is_empty(), number % 4 == 0, "only a whole first message is answered");
+        assert_eq!(closed, number % 4 == 1 || number % 4 == 2);
+        if number % 8 == 0 {
+            // What followed does not fit what he answered this time.
+            case.world.send_raw(stream, &recorded[first..]);
+            assert!(case.world.raw(stream).1);
+        } else {
+            case.world.run_for(Duration::from_secs(11));
+            assert!(case.world.raw(stream).1, "its time is over");
+        }
+        case.world.close_raw(stream);
+    }
+    assert_eq!(case.world.host(bob).events().len(), events);
+    assert_eq!(case.world.disk(bob).all_requests(), requests, "no storage request");
+    case.message(case.alice, bob, "still there?");
+}
+
 #[test]
 fn the_same_seed_gives_the_same_streams() {
     let run = || {

@@ -103,11 +103,9 @@ impl Node {
         if let Some(home) = self.links.home(link).filter(|_| !stranger) {
             self.dialler.learn(now, peer, home);
         }
-        if let Some(address) = self.links.address(link) {
-            if self.links.count(peer) == 1 {
-                let road = self.road(link).unwrap_or(Road::Direct);
-                self.event(Event::Connected { peer, address, road });
-            }
+        if let Some(address) = self.links.address(link).filter(|_| self.links.count(peer) == 1) {
+            let road = self.road(link).unwrap_or(Road::Direct);
+            self.event(Event::Connected { peer, address, road });
         }
         if self.links.to(peer) == Some(link) {
             self.chat.linked(peer);

@@ -188,5 +188,5 @@ fn decrypt<A>(
 where
     A: AeadInOut + AeadCore<NonceSize = U12, TagSize = U16>,
 {
-    aead.decrypt_inout_detached(&nonce.into(), length, body.into(), (&*tag).into()).map_err(|_| RecordError)
+    aead.decrypt_inout_detached(&nonce.into(), length, body.into(), tag.into()).map_err(|_| RecordError)
 }
