@@ -15,6 +15,7 @@ use crate::clock::{Clock, unix_millis};
 use crate::disks::Disks;
 use crate::input::Input;
 use crate::sockets::{Sent, Sockets};
+use crate::streams::Streams;
 use crate::watch::Watch;
 
 /// Most inputs from other threads, and most transmits, in one turn of the loop: enough to be worth the turn,
@@ -29,6 +30,7 @@ type SlowEvent = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) struct Driver {
     node: Node,
     sockets: Sockets,
+    streams: Streams,
     disks: Disks,
     watch: Option<Watch>,
     inputs: Pin<Box<Receiver<Input>>>,
@@ -63,6 +65,7 @@ impl Driver {
     pub(crate) fn new(
         node: Node,
         sockets: Sockets,
+        streams: Streams,
         disks: Disks,
         watch: Watch,
         inputs: Receiver<Input>,
@@ -71,6 +74,7 @@ impl Driver {
         Self {
             node,
             sockets,
+            streams,
             disks,
             watch: Some(watch),
             inputs: Box::pin(inputs),
@@ -98,7 +102,8 @@ impl Driver {
                 break;
             }
             let datagrams = self.take_datagrams();
-            if inputs == Turn::Idle && outputs == Turn::Idle && datagrams == Turn::Idle {
+            let streams = if self.streams.turn(&mut self.node) { Turn::More } else { Turn::Idle };
+            if [inputs, outputs, datagrams, streams] == [Turn::Idle; 4] {
                 self.wait().await;
             }
         }
@@ -236,6 +241,7 @@ impl Driver {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // Every one is asked, so that every one can wake this loop.
         let mut ready = self.sockets.poll_readable(context).is_ready();
+        ready |= self.streams.poll(&self.node, context).is_ready();
         if let Some((transmit, _)) = &self.blocked {
             ready |= self.sockets.poll_writable(transmit, context).is_ready();
         }
