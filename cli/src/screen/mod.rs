@@ -16,7 +16,7 @@ use anstyle::{AnsiColor, Style};
 
 pub use event::{Delivery, Event, PeerState, Progress, Road};
 pub use human::{count, duration, left, rate, size};
-use progress::ProgressLine;
+use progress::ProgressLines;
 
 use crate::exit::{Exit, Failure};
 
@@ -29,7 +29,7 @@ pub struct Screen {
     err: Box<dyn Write>,
     json: bool,
     quiet: bool,
-    progress: ProgressLine,
+    progress: ProgressLines,
 }
 
 impl Screen {
@@ -41,7 +41,7 @@ impl Screen {
             err: Box::new(AutoStream::auto(std::io::stderr())),
             json,
             quiet,
-            progress: ProgressLine::new(drawn),
+            progress: ProgressLines::new(drawn),
         }
     }
 
@@ -49,7 +49,7 @@ impl Screen {
     pub fn to(out: Box<dyn Write>, err: Box<dyn Write>, json: bool, quiet: bool) -> Self {
         let out = Box::new(AutoStream::never(out));
         let err = Box::new(AutoStream::never(err));
-        Self { out, err, json, quiet, progress: ProgressLine::new(false) }
+        Self { out, err, json, quiet, progress: ProgressLines::new(false) }
     }
 
     /// Whether output is JSON lines.
@@ -70,13 +70,13 @@ impl Screen {
                 _ => Ok(()),
             },
             Event::Error(failure) => {
-                self.progress.clear();
+                self.progress.clear(None);
                 let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
                 let text = format!("{red}error:{red:#} {}\n", failure.text);
                 self.progress.around(|| write(&mut self.err, &text))
             }
-            Event::Done { .. } => {
-                self.progress.clear();
+            Event::Done { transfer, .. } => {
+                self.progress.clear(Some(transfer));
                 self.note(&event.human())
             }
             _ if event.is_data() => self.data(&(event.human() + "\n")),
