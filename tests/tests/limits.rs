@@ -123,7 +123,7 @@ fn two_large_transfers_to_one_peer_progress_alike() {
 }
 
 #[test]
-fn large_transfers_of_different_make_progress_alike() {
+fn large_transfers_of_different_sizes_progress_alike() {
     let mut case = Case::new(1, &line(), 1);
     let sizes = [("a", 6), ("b", 20), ("c", 64), ("d", 64), ("e", 9)];
     let all: Vec<_> = sizes.map(|(name, mib)| (0, case.offer(0, name, mib * MIB))).to_vec();
