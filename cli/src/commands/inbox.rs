@@ -84,6 +84,7 @@ pub(super) struct Inbox {
 struct Known {
     from: PeerId,
     standing: Standing,
+    name: String,
     /// Bytes of the offer that need not travel.
     here: u64,
     bytes: u64,
@@ -117,13 +118,14 @@ impl Inbox {
     ) -> Result<Outcome, Failure> {
         match event {
             Event::Offered { transfer, from, standing, manifest, examined, decision } => {
-                let known = Known { from, standing, here: 0, bytes: manifest.bytes(), meter: None };
+                let (name, bytes) = (manifest.name().to_owned(), manifest.bytes());
+                let known = Known { from, standing, name, here: 0, bytes, meter: None };
                 self.offered(transfer, known, &manifest, &examined, decision, session, screen)
             }
             Event::Started { transfer, bytes, .. } => {
                 if let Some(known) = self.known.get_mut(&transfer) {
                     known.here = known.bytes.saturating_sub(bytes);
-                    known.meter = Some(Meter::new(transfer));
+                    known.meter = Some(Meter::new(transfer, known.name.clone()));
                     screen.note(&format!("receiving {} from {}", size(bytes), session.who(known.from)))?;
                 }
                 self.tick(session, screen)?;

@@ -3,7 +3,7 @@
 //! - `session`: a running node on a home, its events, Ctrl-C
 //! - `failure`: how everything that goes wrong ends, in one place
 //! - `offer`: an offer in words; `inbox`: what becomes of offers and messages that arrive
-//! - `meter`: progress of a transfer
+//! - `meter`: progress of a transfer; `pace`: its rate
 
 mod contacts;
 mod demo;
@@ -14,6 +14,7 @@ mod list_peers;
 mod meter;
 mod msg;
 mod offer;
+mod pace;
 mod receive;
 mod send;
 mod session;

@@ -46,13 +46,15 @@ fn transfer(
     let ours = session.ask(move |node, now| node.offer(now, peer, paths)).map_err(failure::offer)?;
     let who = session.who(peer);
     let mut meter = None;
-    let (mut connected, mut scanned, mut waiting) = (false, false, false);
+    let (mut connected, mut waiting) = (false, false);
+    // What it is called and how large it is, once that is known, and how much of it need not travel.
+    let mut offered = None;
     loop {
         match session.next()? {
             Next::Event(event) => match event {
                 Event::Offering { transfer, manifest, left_out } if transfer == ours => {
-                    scanned = true;
                     let (files, bytes) = (offer::files(&manifest), manifest.bytes());
+                    offered = Some((manifest.name().to_owned(), bytes));
                     if screen.is_json() {
                         screen.event(&screen::Event::Offer {
                             transfer: transfer.to_string(),
@@ -75,7 +77,10 @@ fn transfer(
                     connected = true;
                     screen.note(&format!("reached {who} at {address} ({})", road_of(road).name()))?;
                 }
-                Event::Started { transfer, .. } if transfer == ours => meter = Some(Meter::new(ours)),
+                Event::Started { transfer, .. } if transfer == ours => {
+                    let (name, _) = offered.clone().unwrap_or_default();
+                    meter = Some(Meter::new(ours, name));
+                }
                 Event::Finished { transfer, bytes, took, road, root, paths, resumed } if transfer == ours => {
                     let (transfer, root) = (transfer.to_string(), root.to_string());
                     let road = road_of(road);
@@ -95,7 +100,7 @@ fn transfer(
                 return Err(session.interrupted(&next));
             }
         }
-        if connected && scanned && !waiting && meter.is_none() {
+        if connected && offered.is_some() && !waiting && meter.is_none() {
             waiting = true;
             screen.note(&format!("waiting for {who} to accept"))?;
         }

@@ -392,7 +392,9 @@ impl Node {
                     while let Some(batch) = sender.next_read(read_ahead) {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
-                    let Some(road) = bulk.or_else(|| self.streams.road(now, outgoing.to, *link)) else {
+                    let Some(road) =
+                        bulk.or_else(|| self.streams.road(now, outgoing.to, *link, sender.progress().1))
+                    else {
                         continue;
                     };
                     *bulk = Some(road);

@@ -39,9 +39,10 @@ struct Beside {
 }
 
 impl Streams {
-    /// Which link is to carry the chunks of a transfer over `link`. `None`: that is not decided yet.
-    pub(super) fn road(&self, now: Instant, peer: PeerId, link: LinkKey) -> Option<LinkKey> {
-        match self.beside.get(&peer) {
+    /// Which link is to carry the chunks of a transfer of so many bytes over `link`. `None`: that is not decided yet.
+    /// What is small does not stand in line behind what is large.
+    pub(super) fn road(&self, now: Instant, peer: PeerId, link: LinkKey, bytes: u64) -> Option<LinkKey> {
+        match self.beside.get(&peer).filter(|_| bytes >= WORTH) {
             Some(Beside { up: true, stream, .. }) => Some(*stream),
             Some(Beside { until: Some(until), .. }) if now < *until => None,
             _ => Some(link),
