@@ -230,6 +230,22 @@ fn either_side_can_stop_a_transfer_over_a_stream() {
 }
 
 #[test]
+fn a_file_that_changes_ends_the_transfer_on_both_sides_though_the_sender_leaves_at_once() {
+    for_seeds(5, |seed| {
+        let mut case = Case::new(seed, LinkConfig::lan(), 4 * WORTH);
+        let alice = case.alice;
+        case.offer_and_reach_a_quarter();
+        case.world.disk(alice).put_file("/home/film", "another film");
+        assert!(matches!(case.expect_failure(alice), TransferFailure::SourceChanged(Some(_))));
+        let begun = case.world.now();
+        case.world.ask(alice, |node, now| node.close(now));
+        assert_eq!(case.expect_failure(case.bob), TransferFailure::SourceChanged(None));
+        assert!(case.world.now() - begun < Duration::from_secs(1), "{:?}", case.world.now() - begun);
+        case.expect_nothing_left();
+    });
+}
+
+#[test]
 fn a_message_is_not_stuck_behind_what_is_streamed() {
     let slow = LinkConfig { rate: Some(10_000_000), ..LinkConfig::lan() };
     let mut case = Case::new(1, slow, 2 * WORTH);
