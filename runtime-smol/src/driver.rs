@@ -23,6 +23,10 @@ use crate::watch::Watch;
 const INPUTS: usize = 64;
 const TRANSMITS: usize = 64;
 
+/// Busy turns after which everything is tried again that had nothing when it was last tried: the system is asked what
+/// is ready only while this loop waits, and one road that always has more must not starve the others.
+const BUSY: u32 = 8;
+
 /// An event that found no room, on its way all the same.
 type SlowEvent = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -93,6 +97,7 @@ impl Driver {
 
     /// Turns until the node was closed and is drained. Then the threads are joined.
     pub(crate) async fn run(mut self) {
+        let mut busy = 0_u32;
         loop {
             // What is finished locally, then what is to be sent, then new work from peers.
             let inputs = self.take_inputs();
@@ -105,6 +110,14 @@ impl Driver {
             let streams = if self.streams.turn(&mut self.node) { Turn::More } else { Turn::Idle };
             if [inputs, outputs, datagrams, streams] == [Turn::Idle; 4] {
                 self.wait().await;
+                busy = 0;
+            } else {
+                busy += 1;
+            }
+            if busy >= BUSY {
+                self.sockets.try_again();
+                self.streams.try_again();
+                busy = 0;
             }
         }
         // Whoever waits for room is let go, so that nothing waits for threads that wait for this one.

@@ -160,6 +160,11 @@ impl Sockets {
         more
     }
 
+    /// Something may have come, though the system was not asked.
+    pub(crate) fn try_again(&mut self) {
+        self.sockets.iter_mut().for_each(|bound| bound.readable = true);
+    }
+
     /// Ready when there may be something to receive.
     pub(crate) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut ready = Poll::Pending;

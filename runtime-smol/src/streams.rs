@@ -162,6 +162,14 @@ impl Streams {
         Async::new_nonblocking(socket.into())
     }
 
+    /// Something may have come, and there may be room, though the system was not asked.
+    pub(crate) fn try_again(&mut self) {
+        self.listeners.iter_mut().for_each(|listener| listener.ready = true);
+        for stream in self.open.values_mut().filter(|stream| !stream.connecting) {
+            (stream.readable, stream.writable) = (true, true);
+        }
+    }
+
     /// Ready when there may be something to do.
     pub(crate) fn poll(&mut self, node: &Node, context: &mut Context<'_>) -> Poll<()> {
         let mut ready = false;

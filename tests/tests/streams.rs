@@ -134,15 +134,11 @@ fn a_stream_that_is_refused_costs_nothing_but_a_round_trip() {
     case.expect_arrived();
     assert_eq!(case.world.streams(), [false]);
     assert_eq!(case.world.counts().streamed, 0);
-    case.world.disk(case.alice).put_file("/home/film", Random::new(2).bytes(WORTH as usize));
-    let received = case.world.disk(case.bob).list("/received");
-    assert_eq!(received.len(), 1);
 }
 
 #[test]
 fn a_stream_that_nobody_answers_is_waited_for_only_briefly() {
     let mut case = Case::new(1, LinkConfig::lan(), WORTH);
-    // Bob has another address for streams than for datagrams: nobody's.
     let begun = case.world.now();
     case.world.lose_dials();
     case.offer();
@@ -231,6 +227,22 @@ fn either_side_can_stop_a_transfer_over_a_stream() {
             case.expect_nothing_left();
         }
     }
+}
+
+#[test]
+fn a_file_that_changes_ends_the_transfer_on_both_sides_though_the_sender_leaves_at_once() {
+    for_seeds(5, |seed| {
+        let mut case = Case::new(seed, LinkConfig::lan(), 4 * WORTH);
+        let alice = case.alice;
+        case.offer_and_reach_a_quarter();
+        case.world.disk(alice).put_file("/home/film", "another film");
+        assert!(matches!(case.expect_failure(alice), TransferFailure::SourceChanged(Some(_))));
+        let begun = case.world.now();
+        case.world.ask(alice, |node, now| node.close(now));
+        assert_eq!(case.expect_failure(case.bob), TransferFailure::SourceChanged(None));
+        assert!(case.world.now() - begun < Duration::from_secs(1), "{:?}", case.world.now() - begun);
+        case.expect_nothing_left();
+    });
 }
 
 #[test]
@@ -329,7 +341,9 @@ fn what_was_recorded_of_a_stream_is_worth_nothing_when_it_is_said_again() {
     case.world.restart(bob);
     case.world.wait_until_ready(bob);
     case.world.run_for(Duration::from_secs(60));
-    let (events, requests) = (case.world.host(bob).events().len(), case.world.disk(bob).all_requests());
+    // Announcements go on as ever.
+    let said = |event: &Event| !matches!(event, Event::NearbyChanged);
+    let (events, requests) = (case.world.host(bob).count(said), case.world.disk(bob).all_requests());
     let mut random = Random::new(1);
     let first = 2 + usize::from(u16::from_be_bytes([recorded[0], recorded[1]]));
     for number in 0..60_u8 {
@@ -358,7 +372,7 @@ fn what_was_recorded_of_a_stream_is_worth_nothing_when_it_is_said_again() {
         }
         case.world.close_raw(stream);
     }
-    assert_eq!(case.world.host(bob).events().len(), events);
+    assert_eq!(case.world.host(bob).count(said), events);
     assert_eq!(case.world.disk(bob).all_requests(), requests, "no storage request");
     case.message(case.alice, bob, "still there?");
 }
