@@ -227,6 +227,9 @@ impl Node {
 
     /// Byte streams in: one was opened from `remote` to this node. `None`: it is not taken, close it.
     pub fn accept_stream(&mut self, now: Instant, remote: SocketAddr) -> Option<LinkId> {
+        if self.shares.is_limited() {
+            return None;
+        }
         let link = self.links.accept_stream(now, remote)?;
         self.turn(now);
         Some(LinkId(link.0))
