@@ -87,3 +87,35 @@ fn each_part(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_the_hash_of_its_source_until_something_differs() {
+        let directory = tempfile::tempdir().unwrap();
+        let (source, there) = (directory.path().join("source"), directory.path().join("there"));
+        fs::create_dir_all(source.join("deep")).unwrap();
+        let mut content = Content::new(1);
+        content.write(&source.join("deep/large"), (STEP as u64) + 1).unwrap();
+        content.write(&source.join("small"), 3).unwrap();
+        copy(&source, &there).unwrap();
+        assert_eq!(fs::metadata(there.join("deep/large")).unwrap().len(), (STEP as u64) + 1);
+        assert_eq!(hash(&source).unwrap(), hash(&there).unwrap());
+
+        fs::rename(there.join("small"), there.join("smaller")).unwrap();
+        assert_ne!(hash(&source).unwrap(), hash(&there).unwrap());
+        fs::rename(there.join("smaller"), there.join("small")).unwrap();
+        fs::write(there.join("deep/more"), "").unwrap();
+        assert_ne!(hash(&source).unwrap(), hash(&there).unwrap());
+    }
+
+    #[test]
+    fn the_hash_of_a_file_is_that_of_its_content() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "content").unwrap();
+        assert_eq!(hash(&file).unwrap(), blake3::hash(b"content"));
+    }
+}

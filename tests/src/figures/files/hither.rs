@@ -17,15 +17,24 @@ pub(super) struct Ready<'a> {
 }
 
 impl<'a> Ready<'a> {
-    /// Makes both homes and their keys, which a user's second transfer finds there too.
+    /// Makes both homes; the receiver has the sender in its contacts, since it would not take as much of a stranger.
     pub(super) fn new(stage: Stage<'a>) -> Result<Self, Failure> {
-        let home = |name| {
-            let hither = Hither::new(stage.home, name)?;
-            let mut command = hither.command("lo", [OsStr::new("id")])?;
-            Process::start(&stage, stage.ends.sender(), name, &mut command)?.end_soon()?;
-            Ok::<_, Failure>(hither)
+        let ready = Self {
+            stage,
+            sender: Hither::new(stage.home, "sender")?,
+            receiver: Hither::new(stage.home, "receiver")?,
         };
-        Ok(Self { stage, sender: home("sender")?, receiver: home("receiver")? })
+        let sender = ready.run(&ready.sender, &["id"])?;
+        ready.run(&ready.receiver, &["contacts", "add", "sender", &sender])?;
+        Ok(ready)
+    }
+
+    /// Runs a command that tells an id; gives that.
+    fn run(&self, hither: &Hither, arguments: &[&str]) -> Result<String, Failure> {
+        let mut command = hither.command("lo", arguments.iter().map(OsStr::new))?;
+        let said = self.stage.ends.sender().output(&mut command)?;
+        let id = event(&said, |event| event["id"].as_str().map(str::to_owned));
+        Ok(id.ok_or_else(|| format!("hither {}: {said}", arguments.join(" ")))?)
     }
 }
 
@@ -47,11 +56,16 @@ impl Sender for Ready<'_> {
 
 /// The waiting peer with its address of that IP, once it said so.
 fn peer(said: &str, ip: &str) -> Option<String> {
-    let mut events = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let ready = events.find(|event| event["event"] == "ready")?;
-    let addresses = ready["addresses"].as_array()?.iter().filter_map(Value::as_str);
-    let is_there = |address: &&str| address.rsplit_once(':').is_some_and(|(before, _)| before == ip);
-    Some(format!("{}@{}", ready["id"].as_str()?, addresses.clone().find(is_there)?))
+    event(said, |event| {
+        let mut addresses = event["addresses"].as_array()?.iter().filter_map(Value::as_str);
+        let address = addresses.find(|address| address.rsplit_once(':').is_some_and(|(of, _)| of == ip))?;
+        Some(format!("{}@{address}", event["id"].as_str()?))
+    })
+}
+
+/// What is found in the first line of JSON that has it.
+fn event<T>(said: &str, find: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    said.lines().filter_map(|line| serde_json::from_str(line).ok()).find_map(|event| find(&event))
 }
 
 #[cfg(test)]

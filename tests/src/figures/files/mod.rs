@@ -91,12 +91,9 @@ pub(super) fn measure(arguments: impl Iterator<Item = String>) -> Result<Report,
 
 /// The versions of all tools that tell one.
 fn told(tools: &[Tool], ends: &Ends) -> String {
-    let versions = tools.iter().filter_map(|tool| {
-        let version = tool.version(ends.sender())?;
-        Some(format!("{} {version}", tool.title()))
-    });
-    let versions: Vec<_> = versions.collect();
-    if versions.is_empty() { String::new() } else { format!("Versions: {}.", versions.join("; ")) }
+    let mut versions: Vec<_> = tools.iter().filter_map(|tool| tool.version(ends.sender())).collect();
+    versions.dedup();
+    if versions.is_empty() { String::new() } else { format!("Versions: {}.", versions.join(", ")) }
 }
 
 /// Whether `path` is in memory or on something that lasts.

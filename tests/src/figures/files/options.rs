@@ -67,3 +67,38 @@ fn with_hither(mut tools: Vec<Tool>) -> Vec<Tool> {
     tools.insert(0, Tool::Hither);
     tools
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Options, Failure> {
+        Options::parse(text.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn all_is_measured_unless_something_is_chosen() {
+        let options = parse("").unwrap();
+        assert_eq!((options.runs, options.size), (5, 1 << 30));
+        assert_eq!((options.cases.as_slice(), options.roads.as_slice()), (Case::ALL, Road::ALL));
+        assert_eq!(options.tools, Tool::ALL);
+        let options =
+            parse("--case tiny --case big --road namespaces --tool croc --runs 3 --size 64").unwrap();
+        assert_eq!((options.runs, options.size), (3, 64 << 20));
+        assert_eq!((options.cases, options.roads), (vec![Case::Tiny, Case::Big], vec![Road::Namespaces]));
+    }
+
+    #[test]
+    fn hither_is_always_measured_and_once() {
+        for text in ["--tool croc", "--tool croc --tool hither", "--tool hither --tool croc"] {
+            assert_eq!(parse(text).unwrap().tools, [Tool::Hither, Tool::Croc], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for text in ["--runs 0", "--runs", "--size x", "--case huge", "--tool ftp", "--fast yes"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -113,7 +113,7 @@ impl Process {
         let said = fs::read(&self.log).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         let start = said.char_indices().rev().nth(TOLD).map_or(0, |(at, _)| at);
-        format!("{} {how}: {}", self.name, said[start..].trim()).into()
+        format!("{} {how}\n{}", self.name, said[start..].trim()).into()
     }
 }
 

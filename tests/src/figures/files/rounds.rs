@@ -10,6 +10,12 @@ use super::table::{Column, Outcome};
 use super::tool::{Sender, Stage, Taken, Tool};
 use crate::figures::Failure;
 
+/// Ports from here on are free on hosts of our own.
+const FIRST_PORT: u16 = 2200;
+/// Some tools fail now and then on their own account: magic-wormhole in Rust, with two addresses to choose from. Hither
+/// may not.
+const ATTEMPTS: usize = 4;
+
 /// One case on one road.
 pub(super) struct Rounds<'a> {
     pub(super) case: Case,
@@ -35,9 +41,9 @@ impl Rounds<'_> {
             tools.filter(|tool| !self.case.is_for_memory() || *tool == Tool::Hither).collect::<Vec<_>>();
         let homes: Vec<_> = tools.iter().map(|tool| self.place.join(tool.name())).collect();
         let mut runners = Vec::new();
-        for (tool, home) in tools.iter().zip(&homes) {
+        for ((tool, home), port) in tools.iter().zip(&homes).zip(FIRST_PORT..) {
             fs::create_dir(home)?;
-            runners.push(Runner::new(*tool, Stage { ends: self.ends, home }));
+            runners.push(Runner::new(*tool, Stage { ends: self.ends, home, port }));
         }
         let count = runners.len();
         for round in 1..=options.runs {
@@ -83,18 +89,24 @@ impl<'a> Runner<'a> {
     /// Sends once, unless it cannot.
     fn run(&mut self, rounds: &Rounds<'_>) -> Result<(), Failure> {
         match (&mut self.sender, &mut self.outcome) {
-            (Some(sender), Outcome::Taken(all)) => match rounds.transfer(sender.as_mut())? {
-                Ok(taken) => {
-                    eprintln!("{:.3?}", taken.time);
-                    all.push(taken);
+            (Some(sender), Outcome::Taken(all)) => {
+                let attempts = if self.tool == Tool::Hither { 1 } else { ATTEMPTS };
+                let mut failure = String::new();
+                for _ in 0..attempts {
+                    match rounds.transfer(sender.as_mut())? {
+                        Ok(taken) => {
+                            eprintln!("{:.3?}", taken.time);
+                            all.push(taken);
+                            return Ok(());
+                        }
+                        Err(error) => failure = error.to_string(),
+                    }
+                    eprintln!("failed: {failure}");
                 }
-                Err(error) => {
-                    eprintln!("failed: {error}");
-                    // It would only fail again, and takes its time for that.
-                    self.sender = None;
-                    self.outcome = Outcome::Failed(first_line(&error.to_string()));
-                }
-            },
+                // It would only fail again, and takes its time for that.
+                self.sender = None;
+                self.outcome = Outcome::Failed(first_line(&failure));
+            }
             (_, Outcome::Absent(program)) => eprintln!("skipped: no {program}"),
             (_, Outcome::Failed(error)) => eprintln!("failed: {error}"),
             (None, Outcome::Taken(_)) => {}

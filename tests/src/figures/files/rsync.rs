@@ -9,8 +9,6 @@ use super::ssh::{RECEIVER, Server};
 use super::tool::{Sender, Stage, Taken};
 use crate::figures::Failure;
 
-const PORT: u16 = 8873;
-
 pub(super) struct OverSsh<'a> {
     stage: Stage<'a>,
     server: Server,
@@ -38,30 +36,29 @@ pub(super) struct Daemon<'a> {
 
 impl<'a> Daemon<'a> {
     pub(super) fn new(stage: Stage<'a>) -> Result<Self, Failure> {
-        let (host, settings) = (stage.ends.receiver(), stage.home.join("settings"));
+        let (host, port) = (stage.ends.receiver(), stage.port);
+        let settings = stage.home.join("settings");
         // It takes whatever path the client names, in a place that only the client reaches.
         fs::write(
             &settings,
             format!(
-                "address = {}\nport = {PORT}\nuse chroot = no\nuid = root\ngid = root\nreverse lookup = no\n\
+                "address = {}\nport = {port}\nuse chroot = no\nuid = root\ngid = root\nreverse lookup = no\n\
                  [root]\npath = /\nread only = no\n",
                 host.address
             ),
         )?;
-        let mut config = std::ffi::OsString::from("--config=");
-        config.push(&settings);
         let mut command = Command::new("rsync");
-        command.args(["--daemon", "--no-detach", "--log-file=/dev/null"]).arg(config);
+        command.args(["--daemon", "--no-detach", "--log-file=/dev/null", "--config"]).arg(settings);
         let mut process = Process::start(&stage, host, "rsync-daemon", &mut command)?;
-        process.until_it_listens(host, PORT)?;
+        process.until_it_listens(host, port)?;
         Ok(Self { stage, _process: process })
     }
 }
 
 impl Sender for Daemon<'_> {
     fn send(&mut self, source: &Path, into: &Path) -> Result<Taken, Failure> {
-        let address = self.stage.ends.receiver().address;
-        let to = format!("rsync://{address}:{PORT}/root{}/", into.display());
+        let (address, port) = (self.stage.ends.receiver().address, self.stage.port);
+        let to = format!("rsync://{address}:{port}/root{}/", into.display());
         push(&self.stage, &mut Command::new("rsync"), source, &to)
     }
 }

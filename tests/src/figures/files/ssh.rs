@@ -8,7 +8,6 @@ use super::process::Process;
 use super::tool::{Sender, Stage, Taken, find};
 use crate::figures::Failure;
 
-const PORT: u16 = 2222;
 /// What the client's settings call the receiver.
 pub(super) const RECEIVER: &str = "receiver";
 
@@ -43,7 +42,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(stage: &Stage<'_>) -> Result<Self, Failure> {
-        let (host, home) = (stage.ends.receiver(), stage.home);
+        let (host, home, port) = (stage.ends.receiver(), stage.home, stage.port);
         let server_key = key(stage, "server-key")?;
         let user_key = key(stage, "user-key")?;
         let public = |key: &Path| fs::read_to_string(key.with_extension("pub"));
@@ -56,7 +55,7 @@ impl Server {
         fs::write(
             &settings,
             format!(
-                "ListenAddress {}\nPort {PORT}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
+                "ListenAddress {}\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
                  UseDNS no\nPidFile none\nPermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n\
                  SetEnv HOME={}\n",
                 host.address,
@@ -69,7 +68,7 @@ impl Server {
         fs::write(
             &client_settings,
             format!(
-                "Host {RECEIVER}\nHostName {}\nHostKeyAlias {RECEIVER}\nPort {PORT}\nUser root\nIdentityFile {}\n\
+                "Host {RECEIVER}\nHostName {}\nHostKeyAlias {RECEIVER}\nPort {port}\nUser root\nIdentityFile {}\n\
                  IdentitiesOnly yes\nUserKnownHostsFile {}\nGlobalKnownHostsFile none\n\
                  StrictHostKeyChecking yes\nBatchMode yes\n",
                 host.address,
@@ -90,7 +89,7 @@ impl Server {
         ]);
         command.arg(program).args(["-D", "-e", "-f"]).arg(&settings);
         let mut process = Process::start(stage, host, "sshd", &mut command)?;
-        process.until_it_listens(host, PORT)?;
+        process.until_it_listens(host, port)?;
         Ok(Self { _process: process, client_settings })
     }
 }

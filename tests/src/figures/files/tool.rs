@@ -93,11 +93,16 @@ impl Tool {
         self.programs().0.iter().copied().find(|program| find(program).is_none())
     }
 
-    /// Its version, where its program tells one.
+    /// The name and the version of its program, where that tells one.
     pub(super) fn version(self, host: &Host) -> Option<String> {
         let (programs, flag) = self.programs();
         let said = host.output(Command::new(find(programs.first()?)?).arg(flag)).ok()?;
-        version(&said).map(str::to_owned)
+        let product = match self {
+            Self::ScpAes | Self::ScpChacha => "OpenSSH",
+            Self::RsyncSsh | Self::RsyncDaemon => "rsync",
+            _ => self.title(),
+        };
+        Some(format!("{product} {}", version(&said)?))
     }
 
     /// Starts all that it needs before a transfer.
@@ -123,6 +128,8 @@ pub(super) struct Stage<'a> {
     pub(super) ends: &'a Ends,
     /// A directory for what the tool keeps.
     pub(super) home: &'a Path,
+    /// Where a server of it listens. No other tool's does.
+    pub(super) port: u16,
 }
 
 /// A tool that is ready to send.

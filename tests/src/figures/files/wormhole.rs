@@ -8,8 +8,6 @@ use super::process::Process;
 use super::tool::{Sender, Stage, Taken};
 use crate::figures::Failure;
 
-const PORT: u16 = 4000;
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Rust,
@@ -26,13 +24,13 @@ pub(super) struct Ready<'a> {
 
 impl<'a> Ready<'a> {
     pub(super) fn new(stage: Stage<'a>, kind: Kind) -> Result<Self, Failure> {
-        let host = stage.ends.sender();
+        let (host, port) = (stage.ends.sender(), stage.port);
         let mut command = Command::new("twist");
-        let listen = format!("--port=tcp:{PORT}:interface={}", host.address);
+        let listen = format!("--port=tcp:{port}:interface={}", host.address);
         command.args(["wormhole-mailbox", &listen]).current_dir(stage.home);
         let mut server = Process::start(&stage, host, "rendezvous", &mut command)?;
-        server.until_it_listens(host, PORT)?;
-        let rendezvous = format!("ws://{}:{PORT}/v1", host.address);
+        server.until_it_listens(host, port)?;
+        let rendezvous = format!("ws://{}:{port}/v1", host.address);
         Ok(Self { stage, kind, rendezvous, _server: server })
     }
 
