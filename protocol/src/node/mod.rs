@@ -199,7 +199,9 @@ impl Node {
 
     /// Time: it is `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(why) = self.timers.pop(now) {
+        // Each once, whatever it sets anew.
+        let due: Vec<_> = std::iter::from_fn(|| self.timers.pop(now)).collect();
+        for why in due {
             match why {
                 Why::Link(number) => self.links.handle_timeout(now, number),
                 Why::Announce => self.nearby.tick(self.unix_time(now)),
