@@ -143,13 +143,17 @@ impl Case {
     fn expect_all_there(&mut self) {
         let (alice, bob) = (self.alice, self.bob);
         self.world.expect_until("both sides have finished", LIMIT, |world| {
-            [alice, bob].iter().all(|host| {
-                world.host(*host).count(|event| matches!(event, Event::Finished { .. })) > 0
-            })
+            [alice, bob]
+                .iter()
+                .all(|host| world.host(*host).count(|event| matches!(event, Event::Finished { .. })) > 0)
         });
         self.world.run_for(Duration::from_secs(5));
         let sent = self.world.disk(alice).list("/home");
-        assert_eq!(self.world.disk(bob).list(RECEIVED), sent, "equal, and neither journal nor partial file left");
+        assert_eq!(
+            self.world.disk(bob).list(RECEIVED),
+            sent,
+            "equal, and neither journal nor partial file left"
+        );
         for host in [alice, bob] {
             let transfers = self.world.host(host).node().expect("it is up").transfers();
             assert_eq!(transfers, [], "no record of it is left");
@@ -201,14 +205,20 @@ fn interrupted(seed: u64, blow: Blow) -> (u64, u64) {
     } else {
         case.strike(blow, &mut Random::new(seed));
     }
-    let again = case.world.expect(bob, "it goes on", LIMIT, |event| {
-        matches!(event, Event::Started { resumed, .. } if *resumed > 0)
-    });
+    let again = case.world.expect(
+        bob,
+        "it goes on",
+        LIMIT,
+        |event| matches!(event, Event::Started { resumed, .. } if *resumed > 0),
+    );
     let Event::Started { bytes, resumed, .. } = again else { unreachable!() };
     assert_eq!(bytes + resumed, 40 * MIB, "both say how much is left");
-    case.world.expect(alice, "the sender knows it too", LIMIT, |event| {
-        matches!(event, Event::Started { resumed: theirs, .. } if *theirs == resumed)
-    });
+    case.world.expect(
+        alice,
+        "the sender knows it too",
+        LIMIT,
+        |event| matches!(event, Event::Started { resumed: theirs, .. } if *theirs == resumed),
+    );
     case.expect_all_there();
     (done, resumed)
 }
@@ -218,7 +228,10 @@ fn no_more_travels_again_than_what_was_in_flight() {
     for seed in 0..3 {
         for blow in [Blow::KillSender, Blow::StopReceiver, Blow::StopSender, Blow::Partition] {
             let (done, resumed) = interrupted(seed, blow);
-            assert!(resumed >= done, "{blow:?}: {done} were there, {resumed} were found: all of it was wound up");
+            assert!(
+                resumed >= done,
+                "{blow:?}: {done} were there, {resumed} were found: all of it was wound up"
+            );
         }
         for blow in [Blow::KillReceiver, Blow::Crash] {
             let (done, resumed) = interrupted(seed, blow);
@@ -242,9 +255,8 @@ fn a_source_that_changed_is_taken_from_the_start_and_said() {
     case.world.restart(alice);
     case.world.wait_until_ready(alice);
     case.send();
-    let resuming = case.world.expect(bob, "it is looked at", LIMIT, |event| {
-        matches!(event, Event::Resuming { .. })
-    });
+    let resuming =
+        case.world.expect(bob, "it is looked at", LIMIT, |event| matches!(event, Event::Resuming { .. }));
     let Event::Resuming { held, changed, .. } = resuming else { unreachable!() };
     assert_eq!((held, changed), (20 * MIB, 1), "one file is there, the other has changed");
     case.expect_all_there();
