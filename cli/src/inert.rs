@@ -16,6 +16,20 @@ pub fn inert(text: &str) -> String {
     out
 }
 
+/// The same for content that goes to a terminal: lines stay lines, tabs tabs, and what is no text is shown as such.
+pub fn inert_content(content: &[u8]) -> String {
+    let text = String::from_utf8_lossy(content);
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => out.push(character),
+            _ if is_hostile(character) => out.extend(character.escape_default()),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
 /// Whether a terminal would act on this character, or show nothing for it.
 pub fn is_hostile(character: char) -> bool {
     character.is_control() || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&character))

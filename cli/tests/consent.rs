@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -16,14 +16,18 @@ struct Person(File);
 impl Person {
     /// Someone at the terminal of `hither ARGUMENTS`.
     fn at(node: &Node, arguments: &[&str]) -> (Self, Running) {
+        let (person, terminal) = Self::and_terminal();
+        (person, Running::start(node.command(arguments).stdin(terminal)))
+    }
+
+    fn and_terminal() -> (Self, File) {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
         let path = std::ffi::OsStr::from_bytes(name.as_bytes());
         let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
-        let running = Running::start(node.command(arguments).stdin(terminal));
-        (Self(master.into()), running)
+        (Self(master.into()), terminal)
     }
 
     fn types(&mut self, line: &str) {
@@ -118,4 +122,23 @@ fn ctrl_c_at_a_question_is_an_answer() {
     receiver.interrupt();
     receiver.end().expect(130);
     sender.end().expect(3);
+}
+
+#[test]
+fn content_is_looked_at_on_a_terminal_without_harm() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let (mut person, terminal) = Person::and_terminal();
+    let mut receiver =
+        Running::start_into(&mut bob.command(&["receive", "--yes", "-o", "-"]), terminal.into());
+    let address = address(&mut receiver);
+    let file = alice.file("note", "Gr\u{fc}\u{df}e\u{1b}[2J\tb\n\u{202e}end\n");
+    alice.run(&["send", text(&file), "--to", &address]).expect(0);
+    receiver.end().expect(0);
+    let (mut seen, mut piece) = (Vec::new(), [0; 256]);
+    // The terminal's other side reads an error once nobody holds it any more.
+    while let Ok(length @ 1..) = person.0.read(&mut piece) {
+        seen.extend_from_slice(&piece[..length]);
+    }
+    let seen = String::from_utf8(seen).unwrap();
+    assert_eq!(seen.replace("\r\n", "\n"), "Gr\u{fc}\u{df}e\\u{1b}[2J\tb\n\\u{202e}end\n");
 }

@@ -1,6 +1,6 @@
 //! A peer's text cannot act on the terminal.
 
-use hither_cli::inert::{inert, is_hostile};
+use hither_cli::inert::{inert, inert_content, is_hostile};
 use proptest::prelude::*;
 
 #[test]
@@ -14,6 +14,12 @@ fn plain_text_of_any_script_is_left_alone() {
 fn line_ends_and_tabs_are_shown() {
     assert_eq!(inert("a\nb\r\tc"), r"a\nb\r\tc");
     assert_eq!(inert("a\u{2028}b\u{2029}\u{85}\u{b}\u{c}"), r"a\u{2028}b\u{2029}\u{85}\u{b}\u{c}");
+}
+
+#[test]
+fn lines_of_content_stay_lines() {
+    assert_eq!(inert_content("a\tb\n\u{1b}[2Jé\r\n".as_bytes()), "a\tb\n\\u{1b}[2Jé\\r\n");
+    assert_eq!(inert_content(&[b'a', 0xff, 0x9b, 0]), "a\u{fffd}\u{fffd}\\u{0}");
 }
 
 #[test]

@@ -141,7 +141,8 @@ fn a_killed_receiver_is_found_again_by_the_sender_that_stayed() {
     let mut sender = pair.send(&address, &SLOW);
     wait_for_bytes(&mut receiver, 9 << 20);
     receiver.kill();
-    let receiver = pair.bob.start_at(&port(&address), &["receive", "--yes", "--into", text(&pair.bob.path("in"))]);
+    let receiver =
+        pair.bob.start_at(&port(&address), &["receive", "--yes", "--into", text(&pair.bob.path("in"))]);
     sender.wait_for("suspended", |suspended| suspended["done"].as_u64().unwrap() > 0);
     sender.wait_for("resuming", |_| true);
     assert_resumed(sender.end().expect(0).event("done"));
@@ -154,7 +155,7 @@ fn a_killed_receiver_is_found_again_by_the_sender_that_stayed() {
 fn ctrl_c_at_either_side_is_heard_by_the_other_and_can_be_gone_on_with() {
     let pair = Pair::new();
     for stop_sender in [true, false] {
-        let (mut sender, mut receiver) = pair.begun();
+        let (mut sender, receiver) = pair.begun();
         wait_for_bytes(&mut sender, 1);
         if stop_sender {
             sender.interrupt();
@@ -283,10 +284,8 @@ fn what_goes_to_a_pipe_leaves_nothing() {
 fn two_receivers_into_one_folder_do_not_disturb_each_other() {
     let (pair, carol, dave) = (Pair::new(), Node::new(), Node::new());
     let into = pair.bob.path("in");
-    let mut receivers = [
-        pair.receive(&[]),
-        carol.start(&["receive", "--yes", "--rename", "--into", text(&into)]),
-    ];
+    let mut receivers =
+        [pair.receive(&[]), carol.start(&["receive", "--yes", "--rename", "--into", text(&into)])];
     let addresses = receivers.each_mut().map(Running::address);
     let song = dave.file("song.flac", noise(SIZE / 2));
     let senders = [

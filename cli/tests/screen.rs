@@ -41,8 +41,13 @@ fn id() -> PeerId {
     Identity::generate(&mut Entropy::new(Seed::new([1; 32])).stream("test")).peer_id()
 }
 
+fn progress_of(transfer: &str, done: u64, rate: u64) -> Event {
+    let (transfer, name) = (transfer.into(), "film.mp4".into());
+    Event::Progress(Progress { transfer, name, done, total: 10_000_000, rate, road: Road::Lan })
+}
+
 fn progress(done: u64, rate: u64) -> Event {
-    Event::Progress(Progress { transfer: "t1".into(), done, total: 10_000_000, rate, road: Road::Lan })
+    progress_of("t1", done, rate)
 }
 
 fn all_events() -> Vec<(Event, Value)> {
@@ -189,14 +194,35 @@ fn what_a_peer_says_is_inert() {
 }
 
 #[test]
-fn progress_without_a_terminal_is_a_line_now_and_then() {
-    let events: Vec<Event> = (0..100).map(|step| progress(step * 100_000, 5_200_000)).collect();
+fn progress_without_a_terminal_is_a_line_now_and_then_for_each_transfer() {
+    let each = |step: u64| ["t1", "t2"].map(|transfer| progress_of(transfer, step * 100_000, 5_200_000));
+    let events: Vec<Event> = (0..100).flat_map(each).collect();
     let (out, err) = show(&events, false, false);
     assert_eq!(out, "");
-    assert_eq!(err.lines().next(), Some("  0% 0 B/10.0 MB  5.2 MB/s  1 s left  LAN"));
-    assert!(err.lines().count() < 100);
-    assert_eq!(progress(5_000_000, 0).human(), " 50% 5.0 MB/10.0 MB  0 B/s  waiting  LAN");
+    let first = "  0% 0 B/10.0 MB  5.2 MB/s  1 s left  LAN  film.mp4";
+    assert_eq!(err.lines().take(2).collect::<Vec<_>>(), [first; 2]);
+    assert!(err.lines().count() < 20);
+    assert_eq!(progress(5_000_000, 0).human(), " 50% 5.0 MB/10.0 MB  0 B/s  waiting  LAN  film.mp4");
     assert_eq!(progress(u64::MAX, 1).human().split_whitespace().next(), Some("100%"));
+}
+
+#[test]
+fn progress_on_a_terminal_is_one_line_with_a_bar() {
+    let drawn = |done, total| {
+        let name = "a\u{1b}[2J".into();
+        Progress { transfer: "t".into(), name, done, total, rate: 1_000_000, road: Road::Direct }.drawn()
+    };
+    assert_eq!(
+        drawn(0, 8_000_000),
+        r"  0% [>               ] 0 B/8.0 MB  1.0 MB/s  8 s left  direct  a\u{1b}[2J"
+    );
+    assert!(
+        drawn(4_000_000, 8_000_000).starts_with(" 50% [========>       ] 4.0 MB/8.0 MB  1.0 MB/s  4 s left")
+    );
+    assert!(drawn(7_999_999, 8_000_000).starts_with(" 99% [===============>] "));
+    for (done, total) in [(8, 8), (9, 8), (0, 0), (u64::MAX, u64::MAX)] {
+        assert!(drawn(done, total).starts_with("100% [================] "), "{done} of {total}");
+    }
 }
 
 #[test]

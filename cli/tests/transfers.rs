@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use support::{Node, Running, listing, send, text};
 
@@ -114,6 +114,91 @@ fn standard_input_goes_to_standard_output_byte_for_byte() {
     assert_eq!(ended.words, content);
     assert_eq!(listing(&bob.path("home/state")), Vec::<String>::new());
     bob.run(&["receive", "-o", "-"]).expect_error(2, "--json");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_archive_goes_from_pipe_to_pipe() {
+    let (alice, bob) = (Node::new(), Node::new());
+    alice.file("dir/a.txt", "a");
+    alice.file("dir/deep/b.bin", noise(1_000_000));
+    let out = bob.directory("out");
+    let mut unpack = Command::new("tar");
+    let mut unpack = unpack.arg("x").arg("-C").arg(&out).stdin(Stdio::piped()).spawn().unwrap();
+    let mut command = bob.command(&["receive", "--yes", "-o", "-"]);
+    let mut receiver = Running::start_into(&mut command, unpack.stdin.take().unwrap().into());
+    let line = receiver.wait_for_note("@127.");
+    let address = line.split_whitespace().last().unwrap();
+    let mut pack = Command::new("tar");
+    let mut pack =
+        pack.arg("c").arg("-C").arg(alice.path(".")).arg("dir").stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = alice.command(&["send", "-", "--name", "dir.tar", "--to", address]);
+    let sent = command.stdin(pack.stdout.take().unwrap()).output().unwrap();
+    let said = String::from_utf8(sent.stderr).unwrap();
+    assert!(sent.status.success() && said.contains("offering dir.tar to "), "{said}");
+    receiver.wait_for_note("offers dir.tar");
+    receiver.end().expect(0);
+    assert!(pack.wait().unwrap().success() && unpack.wait().unwrap().success());
+    assert_eq!(listing(&out), ["dir/a.txt", "dir/deep/b.bin"]);
+    assert_eq!(fs::read(out.join("dir/deep/b.bin")).unwrap(), noise(1_000_000));
+}
+
+#[test]
+fn a_name_for_what_is_no_file_is_the_one_it_arrives_under() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let into = bob.path("in");
+    let text_of = ["--text", "buy milk", "--name", "list.txt"];
+    let (sender, receiver) = send(&alice, &text_of, &bob, &["--yes", "--into", text(&into)]);
+    sender.expect(0);
+    assert_eq!(receiver.expect(0).event("offer")["name"], "list.txt");
+    assert_eq!(listing(&into), ["list.txt"]);
+    // Nothing is read, nor anyone looked for, under a name that cannot be.
+    alice.run(&["send", "-", "--name", "../list", "--to", &bob.id()]).expect_error(2, "names a folder");
+}
+
+#[test]
+fn a_line_of_text_is_printed_where_that_is_asked_for() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let mut receiver = Running::start(&mut bob.command(&["receive", "--yes", "-o", "-"]));
+    let line = receiver.wait_for_note("@127.");
+    let address = line.split_whitespace().last().unwrap();
+    alice.run(&["send", "--text", "buy milk", "--to", address]).expect(0);
+    let ended = receiver.end();
+    assert_eq!(ended.expect(0).words, "buy milk");
+}
+
+#[test]
+fn a_limit_on_either_side_holds() {
+    for (sends, receives) in [(&["--limit", "1MB/s"][..], &[][..]), (&[], &["--limit-down", "1MB/s"])] {
+        let (alice, bob) = (Node::new(), Node::new());
+        let file = alice.file("film", noise(3_000_000));
+        let into = bob.path("in");
+        let receive = [&["--yes", "--into", text(&into)], receives].concat();
+        let (sender, receiver) = send(&alice, &[&[text(&file)], sends].concat(), &bob, &receive);
+        for ended in [sender, receiver] {
+            // It cannot be faster; how much slower it is is up to the machine.
+            let seconds = ended.expect(0).event("done")["seconds"].as_f64().unwrap();
+            assert!(seconds > 2.8, "3 MB at 1 MB/s in {seconds} s");
+            let progress = ended.event("progress");
+            for field in ["transfer", "done", "total", "rate", "road"] {
+                assert!(!progress[field].is_null(), "{progress}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_did_not_have_to_travel_is_told_on_both_sides() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let (one, two) = (alice.file("one", noise(5_000)), alice.file("two", "new"));
+    bob.file("in/one", "here already");
+    let into = bob.path("in");
+    let receive = ["--yes", "--skip", "--into", text(&into)];
+    let (sender, receiver) = send(&alice, &[text(&one), text(&two)], &bob, &receive);
+    for ended in [sender, receiver] {
+        let done = ended.expect(0).event("done");
+        assert_eq!((&done["bytes"], &done["resumed"]), (&3.into(), &5_000.into()));
+    }
 }
 
 #[test]

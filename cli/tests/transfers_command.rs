@@ -75,7 +75,7 @@ fn a_transfer_under_way_is_listed_paused_and_resumed_through_either_side() {
     let pair = Pair::new();
     let (mut sender, mut receiver, id) = pair.begun();
     for (here, own, other) in [(&pair.alice, 0, 1), (&pair.bob, 1, 0)] {
-        let mut sides = [&mut sender, &mut receiver];
+        let sides = [&mut sender, &mut receiver];
         let row = here.run(&["transfers", "list"]);
         assert_eq!(states(&row), ["active"]);
         let row = row.event("transfer");

@@ -18,7 +18,7 @@ use bytes::BytesMut;
 use hither_protocol::identity::PeerAddress;
 use hither_protocol::storage::{Done, StorageId, StorageRequest};
 use hither_protocol::transfer::hash::Root;
-use hither_protocol::{Node, Received};
+use hither_protocol::{Node, Received, StreamInput};
 
 use common::Failure;
 
@@ -78,11 +78,14 @@ fn drive(
         .map_err(|error| format!("nothing can be offered: {error:?}"))?;
     let mut outcome = None;
     loop {
-        // After every input: storage, transmits, announcement and events, until each gives nothing.
+        // After every input: storage, transmits, streams, announcement and events, until each gives nothing.
         while let Some(request) = node.poll_storage() {
             requests.send(request)?;
         }
         transmit(&mut node, socket);
+        while let Some((link, _)) = node.poll_stream_dial() {
+            node.handle_stream(Instant::now(), link, StreamInput::Closed); // Everything goes over datagrams here.
+        }
         while node.poll_announcement().is_some() {} // Nobody is to find a node that only sends.
         if let Some(event) = node.poll_event() {
             if let Some(ended) = common::outcome(event, ours) {

@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use hither_protocol::identity::PeerAddress;
 use hither_protocol::storage::{Done, StorageId, StorageRequest, Work};
 use hither_protocol::transfer::hash::Root;
-use hither_protocol::{Node, Received};
+use hither_protocol::{Node, Received, StreamInput};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -50,9 +50,12 @@ async fn drive(file: &Path, to: PeerAddress) -> Result<Root, Failure> {
     let mut outcome = None;
     let mut arrived = vec![0; 65_536];
     loop {
-        // After every input: storage, transmits, announcement and events, until each gives nothing.
+        // After every input: storage, transmits, streams, announcement and events, until each gives nothing.
         store(&mut node, &mut disk);
         transmit(&mut node, &socket).await;
+        while let Some((link, _)) = node.poll_stream_dial() {
+            node.handle_stream(Instant::now(), link, StreamInput::Closed); // Everything goes over datagrams here.
+        }
         while node.poll_announcement().is_some() {} // Nobody is to find a node that only sends.
         if let Some(event) = node.poll_event() {
             if let Some(ended) = common::outcome(event, ours) {

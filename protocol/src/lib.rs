@@ -7,7 +7,8 @@
 //! handle_datagram     poll_transmit        network
 //! handle_timeout      poll_timeout         time
 //! handle_storage      poll_storage         disk, and the hashing that goes with it
-//! handle_stream       poll_stream          byte streams
+//! accept_stream       poll_stream_dial     byte streams: who opens them,
+//! handle_stream       poll_stream          and what is in them
 //! handle_surroundings poll_announcement    interfaces, the local network, the wall clock
 //! send_message, …     poll_event           the user
 //! ```
@@ -18,9 +19,10 @@
 //! # The rooms
 //!
 //! - [`identity`]: keys, ids and their text, the key file.
-//! - [`noise`]: the patterns IK, NK and N, and the QUIC session on IK.
+//! - [`noise`]: the patterns IK, NK and N; on IK the QUIC session and the session of byte streams.
 //! - `wire`: Cap'n Proto to domain types and back, once, at the door.
-//! - `link`: ordered channels and small messages to one proven peer; the only room that knows QUIC.
+//! - `link`: ordered channels and small messages to one proven peer; the only room that knows QUIC
+//!   and byte streams.
 //! - [`chat`], [`transfer`], `reach`, `pairing`: the machines. They know nothing of links or disks.
 //! - `node`: the interface, and one turn of it all.
 //! - [`storage`]: what is asked of a disk. [`entropy`]: randomness from one seed.

@@ -18,6 +18,7 @@ use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::{Identity, PeerId};
 use hither_protocol::noise::handshake::Handshake;
 use hither_protocol::noise::quic::{Ciphers, NetworkId, QuicCrypto, WIRE_VERSION};
+use hither_protocol::noise::stream::StreamSession;
 use hither_protocol::transfer::hash::{CHUNK, Root, Tree, chunk_count, chunk_value, collection_root};
 use hither_protocol::transfer::{Entry, EntryKind, Manifest, RelativePath};
 use hither_protocol::{Config, Node, Sighting, Surroundings};
@@ -63,8 +64,11 @@ fn bob() -> Identity {
 }
 
 fn prologue(responder: &PeerId) -> Vec<u8> {
-    [b"hither v1 quic", &0x4869_0001_u32.to_be_bytes()[..], &NetworkId::default().0, responder.as_bytes()]
-        .concat()
+    prologue_of(b"hither v1 quic", responder)
+}
+
+fn prologue_of(label: &[u8], responder: &PeerId) -> Vec<u8> {
+    [label, &0x4869_0001_u32.to_be_bytes()[..], &NetworkId::default().0, responder.as_bytes()].concat()
 }
 
 fn client_hello() -> Vec<u8> {
@@ -85,9 +89,39 @@ fn server_hello() -> Vec<u8> {
 }
 
 fn initiator() -> Handshake {
+    initiator_of(b"hither v1 quic")
+}
+
+fn initiator_of(label: &[u8]) -> Handshake {
     let remote = bob().peer_id();
     let ephemeral = StaticSecret::from([5; 32]);
-    Handshake::ik_initiator(&prologue(&remote), alice().noise_secret(), remote.noise_public(), ephemeral)
+    let prologue = prologue_of(label, &remote);
+    Handshake::ik_initiator(&prologue, alice().noise_secret(), remote.noise_public(), ephemeral)
+}
+
+/// What shows that its author knows for whom message 1 of a byte stream is.
+fn stream_mark(message: &[u8]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key("hither v1 stream mark");
+    hasher.update(bob().peer_id().as_bytes()).update(message);
+    let mut mark = [0; 16];
+    hasher.finalize_xof().fill(&mut mark);
+    mark
+}
+
+/// The AEAD key and the IV of one direction's secret on a byte stream.
+fn record_keys(secret: &[u8; 32]) -> ([u8; 32], [u8; 12]) {
+    let iv = blake3::derive_key("hither v1 stream iv", secret);
+    (blake3::derive_key("hither v1 stream key", secret), iv[..12].try_into().unwrap())
+}
+
+/// Record `number` under a secret.
+fn record(secret: &[u8; 32], number: u32, plaintext: &[u8]) -> Vec<u8> {
+    let (key, mut nonce) = record_keys(secret);
+    nonce[8..].iter_mut().zip(number.to_be_bytes()).for_each(|(byte, part)| *byte ^= part);
+    let length = ((plaintext.len() + 16) as u16).to_be_bytes();
+    let payload = Payload { msg: plaintext, aad: &length };
+    let sealed = ChaCha20Poly1305::new(&Key::from(key)).encrypt(&Nonce::from(nonce), payload).unwrap();
+    [&length[..], &sealed].concat()
 }
 
 /// The input of every derivation after the handshake.
@@ -218,6 +252,28 @@ fn computed() -> BTreeMap<String, String> {
     let tag = crypto(bob()).server().retry_tag(WIRE_VERSION, connection_id(), &unhex(RETRY));
     put("retry.tag", hex(tag));
 
+    let label = b"hither v1 stream";
+    let responder = prologue_of(label, &bob_id);
+    let (mut client, mut server) = (
+        initiator_of(label),
+        Handshake::ik_responder(&responder, bob().noise_secret(), StaticSecret::from([6; 32])),
+    );
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    client.write(&client_hello(), &mut one).unwrap();
+    server.read(&one).unwrap();
+    server.write(&server_hello(), &mut two).unwrap();
+    client.read(&two).unwrap();
+    put("stream.prologue", hex(responder));
+    put("stream.mark", hex(stream_mark(&one)));
+    put("stream.first", hex(framed(&[&stream_mark(&one)[..], &one].concat())));
+    put("stream.second", hex(framed(&two)));
+    let secret = blake3::derive_key("hither v1 stream client", &key_material(&client));
+    put("stream.client.secret", hex(secret));
+    put("stream.client.key", hex(record_keys(&secret).0));
+    put("stream.client.iv", hex(record_keys(&secret).1));
+    put("stream.client.record0", hex(record(&secret, 0, &[0])));
+    put("stream.client.rekeyed", hex(blake3::derive_key("hither v1 stream rekey", &secret)));
+
     let content = message_content();
     let signed = [b"hither v1 message", bob_id.as_bytes().as_slice(), &content].concat();
     let signature = alice().sign(&signed);
@@ -307,6 +363,35 @@ fn the_handshake_goes_as_the_page_says() {
     assert!(opens(&*application.packet.remote, &secret));
     let updated = server.next_1rtt_keys().unwrap();
     assert!(opens(&*updated.remote, &blake3::derive_key("hither v1 quic key update", &secret)));
+}
+
+/// A client that does what the page says, and nothing of the crate's stream session, opens a byte stream to it.
+#[test]
+fn a_byte_stream_goes_as_the_page_says() {
+    let mut server = StreamSession::listen(&crypto(bob()).streams());
+    let mut client = initiator_of(b"hither v1 stream");
+    let mut one = Vec::new();
+    client.write(&client_hello(), &mut one).unwrap();
+    let first = framed(&[&stream_mark(&one)[..], &one].concat());
+    let mut agreed = server.read(&first).unwrap().unwrap();
+    assert_eq!(agreed.peer, alice().peer_id());
+    assert_eq!(agreed.reply[..2], ((agreed.reply.len() - 2) as u16).to_be_bytes());
+    client.read(&agreed.reply[2..]).unwrap();
+    let secret = |label| blake3::derive_key(label, &key_material(&client));
+    let (mut from_client, from_server) =
+        (secret("hither v1 stream client"), secret("hither v1 stream server"));
+    for number in 0..65_536 {
+        let bytes = record(&from_client, number, b"a record");
+        assert_eq!(agreed.opener.next(&mut bytes.as_slice()).unwrap().unwrap(), b"a record");
+    }
+    from_client = blake3::derive_key("hither v1 stream rekey", &from_client);
+    let bytes = record(&from_client, 0, b"under the next key");
+    assert_eq!(agreed.opener.next(&mut bytes.as_slice()).unwrap().unwrap(), b"under the next key");
+    for number in 0..2 {
+        let mut sealed = Vec::new();
+        agreed.sealer.seal(&mut sealed, |out| out.extend_from_slice(b"an answer")).unwrap();
+        assert_eq!(sealed, record(&from_server, number, b"an answer"));
+    }
 }
 
 /// A node that looks for alice recognises her by the page's MAC, at that address and no other.

@@ -15,12 +15,17 @@ use crate::clock::{Clock, unix_millis};
 use crate::disks::Disks;
 use crate::input::Input;
 use crate::sockets::{Sent, Sockets};
+use crate::streams::Streams;
 use crate::watch::Watch;
 
 /// Most inputs from other threads, and most transmits, in one turn of the loop: enough to be worth the turn,
 /// few enough that nothing else waits long.
 const INPUTS: usize = 64;
 const TRANSMITS: usize = 64;
+
+/// Busy turns after which everything is tried again that had nothing when it was last tried: the system is asked what
+/// is ready only while this loop waits, and one road that always has more must not starve the others.
+const BUSY: u32 = 8;
 
 /// An event that found no room, on its way all the same.
 type SlowEvent = Pin<Box<dyn Future<Output = ()>>>;
@@ -29,6 +34,7 @@ type SlowEvent = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) struct Driver {
     node: Node,
     sockets: Sockets,
+    streams: Streams,
     disks: Disks,
     watch: Option<Watch>,
     inputs: Pin<Box<Receiver<Input>>>,
@@ -63,6 +69,7 @@ impl Driver {
     pub(crate) fn new(
         node: Node,
         sockets: Sockets,
+        streams: Streams,
         disks: Disks,
         watch: Watch,
         inputs: Receiver<Input>,
@@ -71,6 +78,7 @@ impl Driver {
         Self {
             node,
             sockets,
+            streams,
             disks,
             watch: Some(watch),
             inputs: Box::pin(inputs),
@@ -89,6 +97,7 @@ impl Driver {
 
     /// Turns until the node was closed and is drained. Then the threads are joined.
     pub(crate) async fn run(mut self) {
+        let mut busy = 0_u32;
         loop {
             // What is finished locally, then what is to be sent, then new work from peers.
             let inputs = self.take_inputs();
@@ -98,8 +107,17 @@ impl Driver {
                 break;
             }
             let datagrams = self.take_datagrams();
-            if inputs == Turn::Idle && outputs == Turn::Idle && datagrams == Turn::Idle {
+            let streams = if self.streams.turn(&mut self.node) { Turn::More } else { Turn::Idle };
+            if [inputs, outputs, datagrams, streams] == [Turn::Idle; 4] {
                 self.wait().await;
+                busy = 0;
+            } else {
+                busy += 1;
+            }
+            if busy >= BUSY {
+                self.sockets.try_again();
+                self.streams.try_again();
+                busy = 0;
             }
         }
         // Whoever waits for room is let go, so that nothing waits for threads that wait for this one.
@@ -236,6 +254,7 @@ impl Driver {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // Every one is asked, so that every one can wake this loop.
         let mut ready = self.sockets.poll_readable(context).is_ready();
+        ready |= self.streams.poll(&self.node, context).is_ready();
         if let Some((transmit, _)) = &self.blocked {
             ready |= self.sockets.poll_writable(transmit, context).is_ready();
         }

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use socket2::Socket;
+
 /// The IP addresses that a node binds to or is reached at.
 ///
 /// With an interface's name: that interface's, loopback included. Without: those of every interface that is up,
@@ -39,6 +41,17 @@ pub(crate) fn reachable(interface: Option<&str>, bound: &[SocketAddr]) -> io::Re
         }
     }
     Ok(found)
+}
+
+/// Keeps a socket to an interface, as far as the system lets anyone: an address alone does not do that on Linux; the
+/// device does, and may be set by anyone since 5.7. Where it cannot be, the address has to do.
+pub(crate) fn keep_to(socket: &Socket, interface: Option<&str>) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = interface {
+        let _ = socket.bind_device(Some(name.as_bytes()));
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (socket, interface);
 }
 
 fn is_link_local_v6(ip: &IpAddr) -> bool {

@@ -3,7 +3,8 @@
 //! Nothing is decided here. [`Runtime`] carries what arrives to a [`Node`] and what it wants done to the system:
 //!
 //! - `driver` is the loop, on a thread of its own;
-//! - `sockets` moves datagrams, `interfaces` and `discovery` look around on the thread of `watch`;
+//! - `sockets` moves datagrams and `streams` byte streams; `interfaces` and `discovery` look around on the thread of
+//!   `watch`;
 //! - [`disk`] and [`records`] do storage work on the threads of `disks`; both are plain blocking code that another
 //!   runtime can use;
 //! - [`interrupt`] is for programs: Ctrl-C as a value.
@@ -21,6 +22,7 @@ mod interfaces;
 mod machine;
 mod runtime;
 mod sockets;
+mod streams;
 mod watch;
 
 pub use hither_protocol::{Event, Node};

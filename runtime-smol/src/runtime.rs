@@ -20,6 +20,7 @@ use crate::disks::Disks;
 use crate::driver::Driver;
 use crate::input::Input;
 use crate::sockets::Sockets;
+use crate::streams::Streams;
 use crate::watch::{Reachable, Watch, Watched};
 
 /// Most inputs that wait for the node; who has more waits.
@@ -36,7 +37,7 @@ pub struct Options {
     pub home: PathBuf,
     /// The only network interface to use, such as `lo` or `wlan0`; all of them otherwise.
     pub interface: Option<String>,
-    /// The UDP port; 0 for any.
+    /// The UDP port, and where it is free the TCP port; 0 for any.
     pub port: u16,
     /// Whether to announce the node on the local network, and to look for others there.
     pub discovery: bool,
@@ -108,6 +109,7 @@ impl Runtime {
                 _ => StartError::Network(error),
             })?;
         let bound = sockets.addresses();
+        let streams = Streams::bind(interface.as_deref(), bound.clone());
         let (inputs, queue) = bounded(INPUTS);
         let (event_sender, events) = bounded(EVENTS);
         let reachable = Arc::new(Mutex::new(
@@ -122,7 +124,7 @@ impl Runtime {
             .spawn(move || {
                 let _leftovers = leftovers;
                 let node = Node::new(config, identity, seed, Instant::now(), unix_millis(SystemTime::now()));
-                let driver = Driver::new(node, sockets, disks, watch, queue, event_sender);
+                let driver = Driver::new(node, sockets, streams, disks, watch, queue, event_sender);
                 smol::block_on(driver.run());
             })
             .map_err(StartError::NoThread)?;

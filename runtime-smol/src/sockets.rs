@@ -160,6 +160,11 @@ impl Sockets {
         more
     }
 
+    /// Something may have come, though the system was not asked.
+    pub(crate) fn try_again(&mut self) {
+        self.sockets.iter_mut().for_each(|bound| bound.readable = true);
+    }
+
     /// Ready when there may be something to receive.
     pub(crate) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut ready = Poll::Pending;
@@ -221,14 +226,7 @@ fn bind_one(address: SocketAddr, interface: Option<&str>) -> io::Result<Bound> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // An address alone does not keep a datagram to its interface on Linux; the device does, and may be set by
-    // anyone since 5.7. Where it cannot be, the address has to do.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if let Some(name) = interface {
-        let _ = socket.bind_device(Some(name.as_bytes()));
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = interface;
+    interfaces::keep_to(&socket, interface);
     // The system may allow less.
     let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
     let _ = socket.set_send_buffer_size(KERNEL_BUFFER);

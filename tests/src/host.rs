@@ -61,6 +61,8 @@ pub struct Host {
     pub config: Config,
     /// Its disk.
     pub disk: Disk,
+    /// Whether byte streams can be opened to it.
+    pub streams: bool,
     pub(crate) segment: Option<u8>,
     pub(crate) skew: i64,
     pub(crate) address: SocketAddr,
@@ -102,6 +104,7 @@ impl Host {
             name,
             config,
             disk,
+            streams: true,
             segment,
             skew,
             address,

@@ -151,6 +151,8 @@ pub struct Link {
     /// When the wire has carried all that waits for it.
     free_at: Duration,
     last_arrival: Duration,
+    /// When it has carried all that was written to byte streams.
+    streamed_at: Duration,
 }
 
 impl Link {
@@ -163,6 +165,7 @@ impl Link {
             in_run: false,
             free_at: Duration::ZERO,
             last_arrival: Duration::ZERO,
+            streamed_at: Duration::ZERO,
         }
     }
 
@@ -179,6 +182,21 @@ impl Link {
     /// Whether it is up. What is on its way arrives only if the link is up then.
     pub fn is_up(&self) -> bool {
         self.up
+    }
+
+    /// Time on the way for the first bit.
+    pub fn latency(&self) -> Duration {
+        self.config.latency
+    }
+
+    /// Bytes of a byte stream are sent at `now`: when they arrive. They have the link's rate beside the datagrams, and
+    /// what a link loses is not lost to them: that is TCP's affair.
+    pub fn stream(&mut self, now: Duration, bytes: u64) -> Duration {
+        let nanos =
+            self.config.rate.map_or(0, |rate| u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1)));
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        self.streamed_at = self.streamed_at.max(now) + Duration::from_nanos(nanos);
+        self.streamed_at + self.config.latency
     }
 
     /// A datagram of `bytes` is sent at `now`, which never goes back.

@@ -3,6 +3,7 @@
 mod drive;
 mod guard;
 mod network;
+mod streams;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ use crate::transcript::Transcript;
 use drive::Happening;
 use guard::Guard;
 pub use network::{Captured, Outside};
+pub use streams::StreamId;
+use streams::Streams;
 
 /// A network of hosts in virtual time.
 pub struct World {
@@ -31,6 +34,7 @@ pub struct World {
     by_address: BTreeMap<SocketAddr, HostId>,
     /// One for each direction, made when it is first needed.
     links: BTreeMap<(HostId, HostId), Link>,
+    streams: Streams,
     default_link: LinkConfig,
     queue: BTreeMap<(Duration, u64), Happening>,
     next_number: u64,
@@ -52,6 +56,8 @@ pub struct Counts {
     pub bytes: u64,
     /// Datagrams that never arrived.
     pub dropped: u64,
+    /// Bytes sent over byte streams.
+    pub streamed: u64,
     /// Storage requests.
     pub requests: u64,
     /// Calls of `handle_timeout`.
@@ -69,6 +75,7 @@ impl World {
             hosts: Vec::new(),
             by_address: BTreeMap::new(),
             links: BTreeMap::new(),
+            streams: Streams::default(),
             default_link: LinkConfig::lan(),
             queue: BTreeMap::new(),
             next_number: 0,

@@ -83,6 +83,7 @@ impl Case {
         for host in [self.alice, self.bob] {
             self.expect_finished(host);
         }
+        self.world.run_for(Duration::from_secs(1));
         let film = self.world.disk(self.alice).file("/home/film").cloned().map(Item::File);
         assert_eq!(self.received().into_iter().next_back(), film.map(|film| ("film".into(), film)));
         assert_eq!(self.received().len(), 1);
@@ -199,11 +200,13 @@ fn a_disk_that_fails_once_fails_the_transfer_and_is_cleared() {
 fn a_file_that_changes_while_it_is_sent_fails_the_transfer() {
     for_seeds(5, |seed| {
         let mut case = Case::with_film(seed, LinkConfig::dsl(), 20 * MIB);
-        case.offer_film_and_reach_a_quarter();
+        let transfer = case.offer_film_and_reach_a_quarter();
         case.world.disk(case.alice).put_file("/home/film", "another film");
         let why = case.expect_failure(case.alice);
         assert_eq!(why, TransferFailure::SourceChanged(Some("/home/film".into())));
         assert!(matches!(case.expect_failure(case.bob), TransferFailure::SourceChanged(_)));
+        assert_eq!(case.world.disk(case.bob).content("/received/film"), None);
+        case.world.ask(case.bob, |node, now| node.cancel(now, transfer)).unwrap();
         case.expect_nothing_left();
     });
 }
@@ -272,11 +275,12 @@ fn either_side_can_stop_a_transfer() {
 }
 
 #[test]
-fn a_receiver_that_crashes_is_lost_and_keeps_only_whole_files() {
+fn a_receiver_that_crashes_and_stays_away_is_given_up_after_ten_minutes() {
     for_seeds(5, |seed| {
         let mut case = Case::with_film(seed, LinkConfig::dsl(), 4 * MIB);
         case.offer_film_and_reach_a_quarter();
         case.world.crash(case.bob);
+        case.world.run_for(Duration::from_secs(600));
         let why = case.expect_failure(case.alice);
         assert!(matches!(why, TransferFailure::LinkLost(LinkLoss::TimedOut | LinkLoss::Broken)), "{why:?}");
         assert_eq!(case.world.disk(case.bob).content("/received/film"), None);

@@ -90,6 +90,7 @@ pub(super) struct Inbox {
 struct Known {
     from: PeerId,
     standing: Standing,
+    name: String,
     /// Bytes of the offer that need not travel.
     here: u64,
     bytes: u64,
@@ -153,14 +154,14 @@ impl Inbox {
     ) -> Result<Outcome, Failure> {
         match event {
             Event::Offered { transfer, from, standing, manifest, examined, decision } => {
-                let known =
-                    Known { from, standing, here: 0, bytes: manifest.bytes(), meter: None, missed: 0 };
+                let (name, bytes) = (manifest.name().to_owned(), manifest.bytes());
+                let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
                 self.offered(transfer, known, &manifest, &examined, decision, session, screen)
             }
             Event::Started { transfer, bytes, .. } => {
                 if let Some(known) = self.known.get_mut(&transfer) {
                     known.here = known.bytes.saturating_sub(bytes);
-                    known.meter = Some(Meter::new(transfer));
+                    known.meter = Some(Meter::new(transfer, known.name.clone()));
                     screen.note(&format!("receiving {} from {}", size(bytes), session.who(known.from)))?;
                 }
                 self.tick(session, screen)?;
@@ -198,9 +199,9 @@ impl Inbox {
             }
             Event::Resuming { transfer, from, .. } | Event::StartsOver { transfer, from, .. } => {
                 // Its offer is not shown a second time; whoever was allowed to send it is no stranger.
-                let bytes = course::known(session, transfer).bytes;
+                let course::Known { name, bytes } = course::known(session, transfer);
                 let standing = Standing::Expected;
-                let known = Known { from, standing, here: 0, bytes, meter: None, missed: 0 };
+                let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
                 self.known.entry(transfer).or_insert(known);
                 course::tell(&event, Side::Receiving, &session.who(from), session, screen)?;
                 Ok(Outcome::Open)

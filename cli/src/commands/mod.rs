@@ -5,7 +5,7 @@
 //! - `offer`: an offer in words; `inbox`: what becomes of offers and messages that arrive
 //! - `course`: what happens to a transfer between its start and its end; `typed`: the command to go on with
 //! - `desk`: how a second command asks the process that has the home
-//! - `meter`: progress of a transfer
+//! - `meter`: progress of a transfer; `pace`: its rate
 
 mod contacts;
 mod course;
@@ -18,6 +18,7 @@ mod list_peers;
 mod meter;
 mod msg;
 mod offer;
+mod pace;
 mod receive;
 mod send;
 mod session;

@@ -54,15 +54,15 @@ pub(super) fn transfer(
     let ours = session.ask(move |node, now| node.offer(now, peer, paths)).map_err(failure::offer)?;
     let who = session.who(peer);
     let mut meter = None;
-    let mut offered = Known::default();
-    let (mut connected, mut scanned, mut waiting) = (false, false, false);
+    let (mut connected, mut waiting) = (false, false);
+    // What it is called and how large it is, once that is known.
+    let mut offered: Option<Known> = None;
     loop {
         match session.next()? {
             Next::Event(event) => match event {
                 Event::Offering { transfer, manifest, left_out } if transfer == ours => {
-                    scanned = true;
                     let (files, bytes) = (offer::files(&manifest), manifest.bytes());
-                    offered = Known { name: manifest.name().to_owned(), bytes };
+                    offered = Some(Known { name: manifest.name().to_owned(), bytes });
                     if screen.is_json() {
                         screen.event(&screen::Event::Offer {
                             transfer: transfer.to_string(),
@@ -86,10 +86,12 @@ pub(super) fn transfer(
                     screen.note(&format!("reached {who} at {address} ({})", road_of(road).name()))?;
                 }
                 Event::Started { transfer, resumed, .. } if transfer == ours => {
+                    let known = offered.clone().unwrap_or_default();
                     if resumed > 0 {
-                        course::goes_on(ours, &offered, resumed, screen)?;
+                        course::goes_on(ours, &known, resumed, screen)?;
                     }
-                    meter = Some(Meter::new(ours));
+                    waiting = true;
+                    meter = Some(Meter::new(ours, known.name));
                 }
                 Event::Finished { transfer, bytes, took, road, root, paths, resumed } if transfer == ours => {
                     let (transfer, root) = (transfer.to_string(), root.to_string());
@@ -123,7 +125,7 @@ pub(super) fn transfer(
                 return Err(session.interrupted(&next));
             }
         }
-        if connected && scanned && !waiting {
+        if connected && offered.is_some() && !waiting {
             waiting = true;
             screen.note(&format!("waiting for {who} to accept"))?;
         }

@@ -12,6 +12,9 @@ use super::human::{count, duration, left, rate, size};
 use crate::exit::Failure;
 use crate::inert::{inert, is_hostile};
 
+/// Characters of the bar.
+const BAR: usize = 16;
+
 /// Something that a person or a script is told. Sizes are bytes, rates bytes a second. What a peer said goes in as
 /// it came and is made inert where it is shown.
 #[derive(Debug, Clone)]
@@ -112,6 +115,8 @@ pub enum Event {
 pub struct Progress {
     /// The transfer.
     pub transfer: String,
+    /// What it is called, as its sender has it.
+    pub name: String,
     /// Bytes that are here and verified.
     pub done: u64,
     /// Bytes in all.
@@ -215,7 +220,7 @@ impl Event {
                 "event": "offer", "transfer": transfer, "from": from.to_string(), "contact": contact, "name": name,
                 "files": files, "bytes": bytes,
             }),
-            Self::Progress(Progress { transfer, done, total, rate, road }) => json!({
+            Self::Progress(Progress { transfer, done, total, rate, road, .. }) => json!({
                 "event": "progress", "transfer": transfer, "done": done, "total": total, "rate": rate,
                 "road": road.name(),
             }),
@@ -303,20 +308,32 @@ impl Event {
 }
 
 impl Progress {
-    /// On one line without the bar: percent, done and total, rate, time left, road.
+    /// On one line without the bar: percent, done and total, rate, time left, road, name.
     pub fn human(&self) -> String {
-        let percent = u128::from(self.done) * 100 / u128::from(self.total.max(1));
-        format!("{:>3}% {}", if self.total == 0 { 100 } else { percent.min(100) }, self.tail())
+        format!("{:>3}% {}", self.parts(100), self.tail())
     }
 
-    /// What stands behind the bar.
-    pub(super) fn tail(&self) -> String {
+    /// The same with the bar. What does not fit a terminal is the name, at the end.
+    pub fn drawn(&self) -> String {
+        let full = self.parts(BAR);
+        let tip = if full < BAR { ">" } else { "" };
+        format!("{:>3}% [{:<BAR$}] {}", self.parts(100), "=".repeat(full) + tip, self.tail())
+    }
+
+    /// How many of so many parts are done.
+    fn parts(&self, parts: usize) -> usize {
+        let done = u128::from(self.done.min(self.total)) * parts as u128;
+        done.checked_div(u128::from(self.total)).map_or(parts, |done| usize::try_from(done).unwrap_or(parts))
+    }
+
+    fn tail(&self) -> String {
         let to_come = self.total.saturating_sub(self.done);
         let time = match to_come.checked_div(self.rate) {
             Some(seconds) => format!("{} left", left(seconds)),
             None => "waiting".to_owned(),
         };
-        format!("{}/{}  {}  {time}  {}", size(self.done), size(self.total), rate(self.rate), self.road.name())
+        let (done, total, name) = (size(self.done), size(self.total), inert(&self.name));
+        format!("{done}/{total}  {}  {time}  {}  {name}", rate(self.rate), self.road.name())
     }
 }
 

@@ -7,7 +7,7 @@ mod human;
 mod progress;
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,12 +19,16 @@ pub(crate) use course::short;
 pub use course::{Course, Pauser, Transfer, TransferState};
 pub use event::{Delivery, Event, PeerState, Progress, Road};
 pub use human::{count, duration, left, rate, size};
-use progress::ProgressLine;
+use progress::ProgressLines;
 
 use crate::exit::{Exit, Failure};
+use crate::inert::inert_content;
 
 /// How often a question is looked at for whether it still has a point.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Bytes of a line that are looked at together on their way to a terminal.
+const LONG_LINE: u64 = 64 * 1024;
 
 /// Where a command's output goes.
 pub struct Screen {
@@ -32,7 +36,7 @@ pub struct Screen {
     err: Box<dyn Write>,
     json: bool,
     quiet: bool,
-    progress: ProgressLine,
+    progress: ProgressLines,
 }
 
 impl Screen {
@@ -44,7 +48,7 @@ impl Screen {
             err: Box::new(AutoStream::auto(std::io::stderr())),
             json,
             quiet,
-            progress: ProgressLine::new(drawn),
+            progress: ProgressLines::new(drawn),
         }
     }
 
@@ -52,7 +56,7 @@ impl Screen {
     pub fn to(out: Box<dyn Write>, err: Box<dyn Write>, json: bool, quiet: bool) -> Self {
         let out = Box::new(AutoStream::never(out));
         let err = Box::new(AutoStream::never(err));
-        Self { out, err, json, quiet, progress: ProgressLine::new(false) }
+        Self { out, err, json, quiet, progress: ProgressLines::new(false) }
     }
 
     /// Whether output is JSON lines.
@@ -73,17 +77,17 @@ impl Screen {
                 _ => Ok(()),
             },
             Event::Error(failure) => {
-                self.progress.clear();
+                self.progress.clear(None);
                 let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
                 let text = format!("{red}error:{red:#} {}\n", failure.text);
                 self.progress.around(|| write(&mut self.err, &text))
             }
-            Event::Done { .. } => {
-                self.progress.clear();
+            Event::Done { transfer, .. } => {
+                self.progress.clear(Some(transfer));
                 self.note(&event.human())
             }
-            Event::Course(Course::Suspended { .. }) => {
-                self.progress.clear();
+            Event::Course(Course::Suspended { transfer, .. }) => {
+                self.progress.clear(Some(transfer));
                 self.note(&event.human())
             }
             _ if event.is_data() => self.data(&(event.human() + "\n")),
@@ -96,13 +100,22 @@ impl Screen {
         self.progress.around(|| write(&mut self.out, text))
     }
 
-    /// Copies a file to standard output, byte for byte.
+    /// Copies a file to standard output, byte for byte; to a terminal, so that it can be looked at and does no harm.
     pub fn copy(&mut self, path: &Path) -> Result<(), Failure> {
         let failed = |error: io::Error| {
             Failure::new(Exit::NotWritable, format!("output could not be written: {error}"))
         };
         let mut file = File::open(path).map_err(failed)?;
         let mut out = io::stdout().lock();
+        if out.is_terminal() {
+            let mut lines = BufReader::new(file);
+            let mut line = Vec::new();
+            while (&mut lines).take(LONG_LINE).read_until(b'\n', &mut line).map_err(failed)? > 0 {
+                out.write_all(inert_content(&line).as_bytes()).map_err(failed)?;
+                line.clear();
+            }
+            return out.flush().map_err(failed);
+        }
         io::copy(&mut file, &mut out).and_then(|_| out.flush()).map_err(failed)
     }
 

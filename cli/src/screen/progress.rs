@@ -1,82 +1,95 @@
-//! The progress line: drawn in place on a terminal, a plain line now and then elsewhere.
+//! The lines of progress: one for each transfer, drawn in place on a terminal; a plain line now and then elsewhere.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::event::Progress;
 
-/// How often a plain line is written.
+/// How often a plain line of a transfer is written.
 const BEAT: Duration = Duration::from_secs(5);
+/// A line of ours, cut to the terminal's width.
+const TEMPLATE: &str = "{wide_msg}";
 
-pub(super) enum ProgressLine {
-    Drawn(Option<ProgressBar>),
-    Plain { last: Option<(String, Instant)> },
+pub(super) enum ProgressLines {
+    Drawn {
+        all: MultiProgress,
+        lines: BTreeMap<String, ProgressBar>,
+    },
+    /// When a line of each transfer was last written.
+    Plain(BTreeMap<String, Instant>),
 }
 
-impl ProgressLine {
+impl ProgressLines {
+    /// Drawn on standard error, or plain.
     pub(super) fn new(drawn: bool) -> Self {
-        if drawn { Self::Drawn(None) } else { Self::Plain { last: None } }
+        if drawn { Self::drawn(ProgressDrawTarget::stderr()) } else { Self::Plain(BTreeMap::new()) }
     }
 
-    /// Shows how far it is, or gives the plain line that is due.
+    fn drawn(target: ProgressDrawTarget) -> Self {
+        Self::Drawn { all: MultiProgress::with_draw_target(target), lines: BTreeMap::new() }
+    }
+
+    /// Shows how far a transfer is, or gives the plain line that is due.
     pub(super) fn show(&mut self, progress: &Progress) -> Option<String> {
         match self {
-            Self::Drawn(Some(bar)) => {
-                bar.set_message(progress.tail());
-                bar.update(|state| {
-                    state.set_len(progress.total);
-                    state.set_pos(progress.done);
-                });
+            Self::Drawn { all, lines } => {
+                let line = lines.entry(progress.transfer.clone()).or_insert_with(|| all.add(new_line()));
+                line.set_message(progress.drawn());
                 None
             }
-            Self::Drawn(bar) => {
-                *bar = Some(draw(progress));
-                None
-            }
-            Self::Plain { last } => {
+            Self::Plain(shown) => {
                 let now = Instant::now();
-                if !is_due(last.as_ref(), &progress.transfer, now) {
+                if !is_due(shown.get(&progress.transfer), now) {
                     return None;
                 }
-                *last = Some((progress.transfer.clone(), now));
+                shown.insert(progress.transfer.clone(), now);
                 Some(progress.human())
             }
         }
     }
 
-    /// Takes the drawn line away; the next progress draws a new one.
-    pub(super) fn clear(&mut self) {
-        if let Self::Drawn(bar) = self
-            && let Some(bar) = bar.take()
-        {
-            bar.finish_and_clear();
+    /// Takes a transfer's line away, or all of them. Whatever goes on draws a new one.
+    pub(super) fn clear(&mut self, transfer: Option<&str>) {
+        match (self, transfer) {
+            (Self::Drawn { all, lines }, Some(transfer)) => {
+                if let Some(line) = lines.remove(transfer) {
+                    line.finish_and_clear();
+                    all.remove(&line);
+                }
+            }
+            (Self::Drawn { all, lines }, None) => {
+                for line in std::mem::take(lines).into_values() {
+                    line.finish_and_clear();
+                    all.remove(&line);
+                }
+            }
+            (Self::Plain(shown), Some(transfer)) => drop(shown.remove(transfer)),
+            (Self::Plain(shown), None) => shown.clear(),
         }
     }
 
-    /// Does `output` with the drawn line out of its way.
+    /// Does `output` with the drawn lines out of its way.
     pub(super) fn around<T>(&self, output: impl FnOnce() -> T) -> T {
         match self {
-            Self::Drawn(Some(bar)) => bar.suspend(output),
-            Self::Drawn(None) | Self::Plain { .. } => output(),
+            Self::Drawn { all, lines } if !lines.is_empty() => all.suspend(output),
+            Self::Drawn { .. } | Self::Plain(_) => output(),
         }
     }
 }
 
-fn draw(progress: &Progress) -> ProgressBar {
-    // Hidden until all of it is set, so that no half of it is seen.
-    let bar = ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::hidden());
-    let style = ProgressStyle::with_template("{percent:>3}% [{bar:24}] {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-    bar.set_message(progress.tail());
-    bar.set_position(progress.done);
-    bar.set_draw_target(ProgressDrawTarget::stderr());
-    bar.tick();
-    bar
+/// A line that is not drawn before it stands among the others.
+fn new_line() -> ProgressBar {
+    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    line.set_style(
+        ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    line
 }
 
-fn is_due(last: Option<&(String, Instant)>, transfer: &str, now: Instant) -> bool {
-    last.is_none_or(|(of, at)| of != transfer || now.saturating_duration_since(*at) >= BEAT)
+fn is_due(last: Option<&Instant>, now: Instant) -> bool {
+    last.is_none_or(|at| now.saturating_duration_since(*at) >= BEAT)
 }
 
 #[cfg(test)]

@@ -112,9 +112,17 @@ pub struct Running {
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let lines = read(child.stdout.take().unwrap());
+        let lines = child.stdout.take().map_or_else(|| channel().1, read);
         let errors = read_pieces(child.stderr.take().unwrap());
         Self { child, lines, events: Vec::new(), words: Vec::new(), errors, said: String::new(), read: 0 }
+    }
+
+    /// The same, with its standard output going elsewhere.
+    pub fn start_into(command: &mut Command, out: Stdio) -> Self {
+        let running = Self::start(command.stdout(out));
+        // The command holds its end of a pipe too, and whoever reads there waits for it.
+        command.stdout(Stdio::null());
+        running
     }
 
     /// Waits for a line of standard error that holds `wanted`, and gives it. What came before is passed over.

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use noq_proto::{IdleTimeout, MtuDiscoveryConfig, TimeSource, TransportConfig, VarInt};
 
+use super::kind::MAX_CHANNELS;
+
 /// Largest window of one stream: more could hold more pieces than the QUIC implementation allows (quinn #2809).
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 /// Window of a whole connection, before and after a transfer over it was accepted.
@@ -12,11 +14,9 @@ const NARROW: u32 = 512 * 1024;
 pub(super) const WIDE: u32 = 8 * 1024 * 1024;
 /// Bytes that may be written and not yet acknowledged.
 const SEND_WINDOW: u64 = 8 * 1024 * 1024;
-/// One-way channels that a peer may have open.
-const MAX_CHANNELS: u32 = 16;
 /// A link without a sign of life for so long is gone.
-const IDLE: Duration = Duration::from_secs(30);
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+pub(super) const IDLE: Duration = Duration::from_secs(30);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// The wall clock as the node was told it, for address tokens.
 #[derive(Debug)]

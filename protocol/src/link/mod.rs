@@ -1,17 +1,25 @@
 //! Links: ordered channels and small messages to one proven peer, with flow control.
 //!
-//! The machines speak over a link and cannot tell what carries it. QUIC over datagrams is the first kind; only
-//! this module would notice a second.
+//! The machines speak over a link and cannot tell what carries it. There are two kinds, and nothing outside of this
+//! module knows them apart but by asking for a stream:
+//!
+//! - `quic`: a QUIC connection, over datagrams; `datagrams` has all of them, `config` what QUIC is told;
+//! - `stream`: records over a byte stream, for much at once on a local network; `streams` has all of them.
+//!
+//! `kind` is what both can do, `set` all links of a node.
 
 mod config;
+mod datagrams;
+mod kind;
 mod quic;
 mod set;
+mod stream;
+mod streams;
 mod timers;
 
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use noq_proto::StreamId;
 
 pub(crate) use set::Links;
 pub(crate) use timers::Timers;
@@ -23,9 +31,9 @@ use crate::{LinkLoss, Road};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LinkKey(pub(crate) u64);
 
-/// Names a one-way channel of a link.
+/// Names a one-way channel of a link, among those of its direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ChannelId(StreamId);
+pub(crate) struct ChannelId(u64);
 
 /// What reading from a channel gave.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::ops::Bound;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use noq_proto::{
@@ -11,23 +11,22 @@ use noq_proto::{
     StreamId, VarInt, WriteError,
 };
 
+use super::config::WIDE;
+use super::kind::{CONTROL_BACKLOG, Change, Channels};
 use super::{ChannelId, ChannelRead, CloseCode};
+use crate::LinkLoss;
 use crate::identity::PeerId;
 use crate::wire::{FrameReader, Malformed};
 
 /// Bytes of one channel's turn where several wait for room.
 const SLICE: usize = 16 * 1024;
-/// Bytes of control messages that may wait for a peer who does not read them.
-const CONTROL_BACKLOG: usize = 4 * 1024 * 1024;
 
 /// One connection and what waits on its streams.
 pub(super) struct QuicLink {
     pub(super) handle: ConnectionHandle,
     pub(super) connection: Connection,
-    /// Whom it was dialled to, if it was dialled.
-    pub(super) dialled: Option<PeerId>,
-    /// Who is at the other end, once proven.
-    pub(super) peer: Option<PeerId>,
+    dialled: Option<PeerId>,
+    peer: Option<PeerId>,
     control: Option<StreamId>,
     control_in: FrameReader,
     control_rest: Bytes,
@@ -48,17 +47,6 @@ enum Closing {
     /// Once the control messages that wait are acknowledged.
     Asked,
     Finishing,
-}
-
-/// What became of a connection after its events were looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
-    /// The peer has proven itself.
-    Up(PeerId),
-    /// It is gone.
-    Down(ConnectionError),
-    /// All that waited is acknowledged: it can be closed.
-    Finished,
 }
 
 impl QuicLink {
@@ -88,7 +76,7 @@ impl QuicLink {
         while let Some(event) = self.connection.poll() {
             match event {
                 Event::Connected => changes.extend(self.connected()),
-                Event::ConnectionLost { reason } => changes.push(Change::Down(reason)),
+                Event::ConnectionLost { reason } => changes.extend(self.lost(&reason)),
                 Event::Stream(event) => self.stream_event(event, &mut changes),
                 Event::HandshakeDataReady
                 | Event::HandshakeConfirmed
@@ -171,94 +159,6 @@ impl QuicLink {
         }
     }
 
-    /// Queues a control frame. `false`: the peer does not read, and the link is beyond use.
-    pub(super) fn send_control(&mut self, frame: Vec<u8>) -> bool {
-        self.control_backlog = self.control_backlog.saturating_add(frame.len());
-        self.control_out.push_back(frame.into());
-        self.flush_control();
-        self.control_backlog <= CONTROL_BACKLOG
-    }
-
-    fn flush_control(&mut self) {
-        let Some(stream) = self.control else { return };
-        let written = write_queue(&mut self.connection, stream, &mut self.control_out, usize::MAX);
-        self.control_backlog = self.control_backlog.saturating_sub(written);
-    }
-
-    /// The next control frame that arrived.
-    pub(super) fn next_control(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
-        let Some(stream) = self.control else { return Ok(None) };
-        loop {
-            if let Some(frame) = self.control_in.next(&mut self.control_rest)? {
-                return Ok(Some(frame));
-            }
-            if !self.readable.contains(&stream) {
-                return Ok(None);
-            }
-            match read_once(&mut self.connection, stream, usize::MAX) {
-                ChannelRead::Data(data) => self.control_rest = data,
-                ChannelRead::Nothing | ChannelRead::End | ChannelRead::Reset => {
-                    self.readable.remove(&stream);
-                }
-            }
-        }
-    }
-
-    /// One-way channels with something to read.
-    pub(super) fn readable(&self) -> Vec<ChannelId> {
-        let channels = self.readable.iter().filter(|stream| self.incoming.contains(stream));
-        channels.copied().map(ChannelId).collect()
-    }
-
-    /// Reads from a one-way channel.
-    pub(super) fn read(&mut self, channel: ChannelId, most: usize) -> ChannelRead {
-        let read = read_once(&mut self.connection, channel.0, most);
-        match read {
-            ChannelRead::Data(_) => {}
-            ChannelRead::Nothing => {
-                self.readable.remove(&channel.0);
-            }
-            ChannelRead::End | ChannelRead::Reset => {
-                self.readable.remove(&channel.0);
-                self.incoming.remove(&channel.0);
-            }
-        }
-        read
-    }
-
-    /// Wants nothing more of a one-way channel.
-    pub(super) fn stop(&mut self, channel: ChannelId) {
-        let _ = self.connection.recv_stream(channel.0).stop(VarInt::from_u32(0));
-        self.readable.remove(&channel.0);
-        self.incoming.remove(&channel.0);
-    }
-
-    /// Opens a one-way channel, if the peer allows one more now.
-    pub(super) fn open(&mut self) -> Option<ChannelId> {
-        let stream = self.connection.streams().open(Dir::Uni)?;
-        self.outgoing.insert(stream, VecDeque::new());
-        Some(ChannelId(stream))
-    }
-
-    /// Whether a one-way channel would take more now.
-    pub(super) fn is_writable(&self, channel: ChannelId) -> bool {
-        self.outgoing.get(&channel.0).is_some_and(VecDeque::is_empty)
-    }
-
-    /// Writes to a one-way channel. What does not fit waits, and the channel is not writable until it is gone.
-    pub(super) fn write(&mut self, channel: ChannelId, pieces: impl IntoIterator<Item = Bytes>) {
-        if let Some(queue) = self.outgoing.get_mut(&channel.0) {
-            queue.extend(pieces.into_iter().filter(|piece| !piece.is_empty()));
-            self.flush(channel.0);
-        }
-    }
-
-    fn flush(&mut self, stream: StreamId) {
-        if let Some(queue) = self.outgoing.get_mut(&stream) {
-            write_queue(&mut self.connection, stream, queue, usize::MAX);
-        }
-    }
-
     /// Gives what room there is to the channels that wait for it, in turn and a slice at a time. The QUIC
     /// implementation itself would always tell the one first that was blocked last.
     fn flush_waiting(&mut self) {
@@ -290,34 +190,179 @@ impl QuicLink {
         }
     }
 
-    /// Ends a one-way channel after what was written.
-    pub(super) fn finish(&mut self, channel: ChannelId) {
-        let _ = self.connection.send_stream(channel.0).finish();
-        self.outgoing.remove(&channel.0);
+    fn flush_control(&mut self) {
+        let Some(stream) = self.control else { return };
+        let written = write_queue(&mut self.connection, stream, &mut self.control_out, usize::MAX);
+        self.control_backlog = self.control_backlog.saturating_sub(written);
     }
 
-    /// Ends a one-way channel at once; what was written need not arrive.
-    pub(super) fn reset(&mut self, channel: ChannelId) {
-        let _ = self.connection.send_stream(channel.0).reset(VarInt::from_u32(0));
-        self.outgoing.remove(&channel.0);
+    fn flush(&mut self, stream: StreamId) {
+        if let Some(queue) = self.outgoing.get_mut(&stream) {
+            write_queue(&mut self.connection, stream, queue, usize::MAX);
+        }
     }
 
-    /// Closes once the control messages that wait have arrived.
-    pub(super) fn close_gently(&mut self) {
+    /// What the loss of its connection is to those above.
+    fn lost(&self, reason: &ConnectionError) -> Option<Change> {
+        if self.peer.is_none() {
+            let other_version = *reason == ConnectionError::VersionMismatch;
+            return self.dialled.map(|_| Change::Failed { other_version });
+        }
+        let interrupted = VarInt::from_u32(CloseCode::Interrupted.number());
+        let mut cancelled = false;
+        let why = match reason {
+            ConnectionError::ApplicationClosed(close) => {
+                cancelled = close.error_code == interrupted;
+                LinkLoss::Closed
+            }
+            ConnectionError::LocallyClosed => LinkLoss::Ours,
+            ConnectionError::TimedOut => LinkLoss::TimedOut,
+            _ => LinkLoss::Broken,
+        };
+        Some(Change::Lost { why, cancelled })
+    }
+}
+
+impl Channels for QuicLink {
+    fn dialled(&self) -> Option<PeerId> {
+        self.dialled
+    }
+
+    fn peer(&self) -> Option<PeerId> {
+        self.peer
+    }
+
+    fn home(&self) -> Option<SocketAddr> {
+        self.address()
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        self.connection.rtt(PathId::ZERO)
+    }
+
+    fn widen(&mut self, most: Option<u64>) {
+        let window = most.and_then(|most| u32::try_from(most).ok()).unwrap_or(WIDE).min(WIDE);
+        self.connection.set_receive_window(VarInt::from_u32(window));
+    }
+
+    fn sent(&mut self) -> u64 {
+        self.connection.stats().frame_tx.stream
+    }
+
+    fn is_closed(&self) -> bool {
+        self.connection.is_closed()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.connection.is_drained()
+    }
+
+    fn timeout(&mut self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+    }
+
+    fn send_control(&mut self, frame: Vec<u8>) -> bool {
+        self.control_backlog = self.control_backlog.saturating_add(frame.len());
+        self.control_out.push_back(frame.into());
+        self.flush_control();
+        self.control_backlog <= CONTROL_BACKLOG
+    }
+
+    fn next_control(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
+        let Some(stream) = self.control else { return Ok(None) };
+        loop {
+            if let Some(frame) = self.control_in.next(&mut self.control_rest)? {
+                return Ok(Some(frame));
+            }
+            if !self.readable.contains(&stream) {
+                return Ok(None);
+            }
+            match read_once(&mut self.connection, stream, usize::MAX) {
+                ChannelRead::Data(data) => self.control_rest = data,
+                ChannelRead::Nothing | ChannelRead::End | ChannelRead::Reset => {
+                    self.readable.remove(&stream);
+                }
+            }
+        }
+    }
+
+    fn readable(&self) -> Vec<ChannelId> {
+        let channels = self.readable.iter().filter(|stream| self.incoming.contains(stream));
+        channels.map(|stream| ChannelId((*stream).into())).collect()
+    }
+
+    fn read(&mut self, channel: ChannelId, most: usize) -> ChannelRead {
+        let stream = id(channel);
+        let read = read_once(&mut self.connection, stream, most);
+        match read {
+            ChannelRead::Data(_) => {}
+            ChannelRead::Nothing => {
+                self.readable.remove(&stream);
+            }
+            ChannelRead::End | ChannelRead::Reset => {
+                self.readable.remove(&stream);
+                self.incoming.remove(&stream);
+            }
+        }
+        read
+    }
+
+    fn stop(&mut self, channel: ChannelId) {
+        let stream = id(channel);
+        let _ = self.connection.recv_stream(stream).stop(VarInt::from_u32(0));
+        self.readable.remove(&stream);
+        self.incoming.remove(&stream);
+    }
+
+    fn open(&mut self) -> Option<ChannelId> {
+        let stream = self.connection.streams().open(Dir::Uni)?;
+        self.outgoing.insert(stream, VecDeque::new());
+        Some(ChannelId(stream.into()))
+    }
+
+    fn is_writable(&self, channel: ChannelId) -> bool {
+        self.outgoing.get(&id(channel)).is_some_and(VecDeque::is_empty)
+    }
+
+    fn write(&mut self, channel: ChannelId, pieces: &mut dyn Iterator<Item = Bytes>) {
+        if let Some(queue) = self.outgoing.get_mut(&id(channel)) {
+            queue.extend(pieces.filter(|piece| !piece.is_empty()));
+            self.flush(id(channel));
+        }
+    }
+
+    fn finish(&mut self, channel: ChannelId) {
+        let _ = self.connection.send_stream(id(channel)).finish();
+        self.outgoing.remove(&id(channel));
+    }
+
+    fn reset(&mut self, channel: ChannelId) {
+        let _ = self.connection.send_stream(id(channel)).reset(VarInt::from_u32(0));
+        self.outgoing.remove(&id(channel));
+    }
+
+    fn close_gently(&mut self) {
         if self.closing == Closing::No {
             self.closing = Closing::Asked;
         }
     }
 
-    /// Closes now.
-    pub(super) fn close(&mut self, now: Instant, code: CloseCode) {
+    fn close(&mut self, now: Instant, code: CloseCode) {
         self.connection.close(now, VarInt::from_u32(code.number()), Bytes::new());
     }
 
-    /// Where the other end is now.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
+    fn address(&self) -> Option<SocketAddr> {
         self.connection.network_path(PathId::ZERO).ok().map(|path| path.remote())
     }
+}
+
+/// A channel is a stream.
+fn id(channel: ChannelId) -> StreamId {
+    VarInt::from_u64(channel.0).unwrap_or(VarInt::MAX).into()
 }
 
 /// Writes at most so many bytes from the front of a queue; gives how many.

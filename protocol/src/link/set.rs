@@ -1,224 +1,74 @@
-//! All links of a node: datagrams in and out, dialling, answering, and who waits for what.
+//! All links of a node, of either kind: who has which, and what is done on their channels.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use noq_proto::{
-    ClientConfig, ConnectionError, ConnectionHandle, ConnectionId, DatagramEvent, Endpoint, FourTuple,
-    Incoming, ServerConfig, TransportConfig, VarInt,
-};
+use bytes::Bytes;
 
-use super::config::{Clock, WIDE, transport_config};
-use super::quic::{Change, QuicLink};
+use super::datagrams::Datagrams;
+use super::kind::{Change, Channels, Kind};
+use super::streams::Streams;
 use super::{ChannelId, ChannelRead, CloseCode, LinkEvent, LinkKey, Timers};
 use crate::entropy::Entropy;
 use crate::identity::PeerId;
-use crate::noise::quic::{self, QuicCrypto};
+use crate::noise::quic::QuicCrypto;
 use crate::wire::Malformed;
-use crate::{LinkLoss, Received, Transmit, Why};
+use crate::{LinkLoss, Why};
 
 /// Links at most, those under way included; more are not answered.
-const MAX_LINKS: usize = 512;
-/// Answers of the endpoint itself that wait to be sent; more are dropped, as the network might.
-const MAX_ANSWERS: usize = 64;
-/// First packets of strangers answered without proof of address, for each second.
-const INITIALS_PER_SECOND: u32 = 32;
-/// Links to one peer; the oldest makes room for the newest.
+pub(super) const MAX_LINKS: usize = 512;
+/// Links of one kind to one peer; the oldest makes room for the newest.
 const MAX_OF_PEER: usize = 4;
-/// Links on which nobody has proven themselves yet: from so many on, addresses must prove themselves first, and no
-/// more than so many are begun.
-const HALF_OPEN: usize = 64;
-const MAX_HALF_OPEN: usize = 128;
-/// Such links from one address.
-const HALF_OPEN_OF_ADDRESS: usize = 32;
 /// How long closing waits for what was said to arrive.
 const LINGER: Duration = Duration::from_secs(3);
 
 /// The links of a node.
 pub(crate) struct Links {
-    endpoint: Endpoint,
-    crypto: QuicCrypto,
-    transport: Arc<TransportConfig>,
-    first_ids: Arc<dyn Fn() -> ConnectionId + Send + Sync>,
-    clock: Arc<Clock>,
-    links: BTreeMap<LinkKey, QuicLink>,
-    keys: BTreeMap<usize, LinkKey>,
+    pub(super) datagrams: Datagrams,
+    pub(super) streams: Streams,
+    pub(super) links: BTreeMap<LinkKey, Kind>,
     next: u64,
     by_peer: BTreeMap<PeerId, Vec<LinkKey>>,
     /// Links whose state may have changed since they were last looked at.
-    touched: BTreeSet<LinkKey>,
-    /// Links that may have something to send, in turn.
-    sending: VecDeque<LinkKey>,
-    answers: VecDeque<(Transmit, Vec<u8>)>,
+    pub(super) touched: BTreeSet<LinkKey>,
     events: VecDeque<LinkEvent>,
-    initials: (Option<Instant>, u32),
-    closing: Option<Instant>,
+    pub(super) closing: Option<Instant>,
 }
 
 impl Links {
     pub(crate) fn new(crypto: QuicCrypto, entropy: &mut Entropy, max_datagram: u16, unix_time: u64) -> Self {
-        let clock = Arc::new(Clock::new(unix_time));
-        let transport = Arc::new(transport_config(max_datagram));
-        let mut server = ServerConfig::new(crypto.server(), quic::token_key(entropy));
-        server.transport_config(Arc::clone(&transport)).time_source(Arc::clone(&clock) as _);
-        server.max_incoming(64).incoming_buffer_size(64 * 1024).incoming_buffer_size_total(1024 * 1024);
-        let mut config = quic::endpoint_config(entropy);
-        // What we are willing to receive; what is sent is bound by probing each path.
-        let _ = config.max_udp_payload_size(65_527);
-        let first_ids = quic::initial_connection_ids(entropy.stream("first connection ids"));
         Self {
-            endpoint: Endpoint::new(Arc::new(config), Some(Arc::new(server)), true),
-            crypto,
-            transport,
-            first_ids,
-            clock,
+            streams: Streams::new(crypto.streams()),
+            datagrams: Datagrams::new(crypto, entropy, max_datagram, unix_time),
             links: BTreeMap::new(),
-            keys: BTreeMap::new(),
             next: 0,
             by_peer: BTreeMap::new(),
             touched: BTreeSet::new(),
-            sending: VecDeque::new(),
-            answers: VecDeque::new(),
             events: VecDeque::new(),
-            initials: (None, 0),
             closing: None,
         }
     }
 
-    pub(crate) fn set_clock(&self, unix_time: u64) {
-        self.clock.set(unix_time);
-    }
-
-    pub(crate) fn mix(&self, fresh: &[u8; 32]) {
-        self.crypto.mix(fresh);
-    }
-
-    /// Takes what arrived, datagram by datagram.
-    pub(crate) fn handle_datagram(&mut self, now: Instant, received: Received, mut data: BytesMut) {
-        let path = FourTuple::new(received.remote, received.local);
-        let segment = received.segment_size.max(1);
-        while !data.is_empty() {
-            let datagram = data.split_to(segment.min(data.len()));
-            let mut answer = Vec::new();
-            match self.endpoint.handle(now, path, received.ecn, datagram, &mut answer) {
-                Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                    let Some(key) = self.keys.get(&handle.0).copied() else { continue };
-                    if let Some(link) = self.links.get_mut(&key) {
-                        link.connection.handle_event(event);
-                        self.touched.insert(key);
-                    }
-                }
-                Some(DatagramEvent::NewConnection(incoming)) => self.answer(now, incoming),
-                Some(DatagramEvent::Response(transmit)) => self.queue_answer(transmit, answer),
-                None => {}
-            }
-        }
-    }
-
-    /// Answers a first packet; asks for proof of address when there are many.
-    fn answer(&mut self, now: Instant, incoming: Incoming) {
-        let (since, count) = self.initials;
-        let fresh = since.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1));
-        self.initials = if fresh { (Some(now), 1) } else { (since, count.saturating_add(1)) };
-        let from = incoming.remote_address().ip();
-        let begun = || self.links.values().filter(|link| link.peer.is_none() && link.dialled.is_none());
-        let half_open = begun().count();
-        let from_there = begun().filter(|link| link.address().is_some_and(|at| at.ip() == from)).count();
-        if self.closing.is_some()
-            || self.links.len() >= MAX_LINKS
-            || half_open >= MAX_HALF_OPEN
-            || from_there >= HALF_OPEN_OF_ADDRESS
-        {
-            self.endpoint.ignore(incoming);
-            return;
-        }
-        let mut answer = Vec::new();
-        let many = self.initials.1 > INITIALS_PER_SECOND || half_open >= HALF_OPEN;
-        if many && !incoming.remote_address_validated() {
-            match self.endpoint.retry(incoming, &mut answer) {
-                Ok(transmit) => self.queue_answer(transmit, answer),
-                Err(error) => self.endpoint.ignore(error.into_incoming()),
-            }
-            return;
-        }
-        // Whoever cannot write a first packet for us gets no answer at all.
-        if let Ok((handle, connection)) = self.endpoint.accept(incoming, now, &mut answer, None) {
-            self.add(handle, connection, None);
-        }
-    }
-
-    fn queue_answer(&mut self, transmit: noq_proto::Transmit, mut data: Vec<u8>) {
-        if self.answers.len() < MAX_ANSWERS {
-            data.truncate(transmit.size);
-            self.answers.push_back((convert(&transmit), data));
-        }
-    }
-
-    /// Dials a peer at an address.
-    pub(crate) fn dial(&mut self, now: Instant, peer: PeerId, address: SocketAddr) -> Option<LinkKey> {
-        if self.closing.is_some() || self.links.len() >= MAX_LINKS {
-            return None;
-        }
-        let mut config = ClientConfig::new(self.crypto.client(peer));
-        config.version(quic::WIRE_VERSION).transport_config(Arc::clone(&self.transport));
-        config.initial_dst_cid_provider(Arc::clone(&self.first_ids));
-        let (handle, connection) = self.endpoint.connect(now, config, address, "").ok()?;
-        Some(self.add(handle, connection, Some(peer)))
-    }
-
-    fn add(
-        &mut self,
-        handle: ConnectionHandle,
-        connection: noq_proto::Connection,
-        dialled: Option<PeerId>,
-    ) -> LinkKey {
+    pub(super) fn insert(&mut self, link: Kind) -> LinkKey {
         let key = LinkKey(self.next);
         self.next = self.next.saturating_add(1);
-        self.keys.insert(handle.0, key);
-        self.links.insert(key, QuicLink::new(handle, connection, dialled));
+        self.links.insert(key, link);
         self.touched.insert(key);
         key
     }
 
-    /// The next datagrams to send.
-    pub(crate) fn poll_transmit(
-        &mut self,
-        now: Instant,
-        max_segments: NonZeroUsize,
-        buffer: &mut Vec<u8>,
-        timers: &mut Timers,
-    ) -> Option<Transmit> {
-        if let Some((transmit, data)) = self.answers.pop_front() {
-            buffer.extend_from_slice(&data);
-            return Some(transmit);
-        }
-        while let Some(key) = self.sending.pop_front() {
-            let Some(link) = self.links.get_mut(&key) else { continue };
-            let transmit = link.connection.poll_transmit(now, max_segments, buffer);
-            timers.set(Why::Link(key.0), link.connection.poll_timeout());
-            if let Some(transmit) = transmit {
-                self.sending.push_back(key);
-                return Some(convert(&transmit));
-            }
-            // Sending may have been the last thing a closing connection had to do.
-            if link.connection.is_drained() {
-                self.touched.insert(key);
-            }
-        }
-        None
+    /// Links of a kind that others began and on which nobody has proven themselves yet: all, and those from one
+    /// address.
+    pub(super) fn half_open(&self, streams: bool, from: IpAddr) -> (usize, usize) {
+        let begun = || self.links.values().filter(|it| it.is_half_open() && it.is_stream() == streams);
+        let from_there = begun().filter(|it| it.get().address().is_some_and(|at| at.ip() == from));
+        (begun().count(), from_there.count())
     }
 
     /// A link's timer has come.
     pub(crate) fn handle_timeout(&mut self, now: Instant, number: u64) {
-        let key = LinkKey(number);
-        if let Some(link) = self.links.get_mut(&key) {
-            link.connection.handle_timeout(now);
-            self.touched.insert(key);
-        }
+        self.with(LinkKey(number), |link| link.handle_timeout(now));
     }
 
     /// Looks at every touched link; gives those to read from and write to.
@@ -232,39 +82,50 @@ impl Links {
 
     fn pump_one(&mut self, now: Instant, key: LinkKey, timers: &mut Timers) {
         let Some(link) = self.links.get_mut(&key) else { return };
-        let handle = link.handle;
-        while let Some(event) = link.connection.poll_endpoint_events() {
-            if let Some(event) = self.endpoint.handle_event(handle, event) {
-                link.connection.handle_event(event);
+        let changes = match link {
+            Kind::Quic(link) => {
+                self.datagrams.settle(link);
+                link.pump()
             }
-        }
-        for change in link.pump() {
-            match change {
-                Change::Up(peer) => {
+            Kind::Stream(link) => {
+                self.streams.settle(key, link);
+                link.pump()
+            }
+        };
+        for change in changes {
+            let peer = link.get().peer().or(link.get().dialled());
+            match (change, peer) {
+                (Change::Up(peer), _) => {
                     self.by_peer.entry(peer).or_default().push(key);
                     self.events.push_back(LinkEvent::Up { link: key, peer });
                 }
-                Change::Down(reason) => self.events.extend(down(key, link, &reason)),
-                Change::Finished => link.close(now, CloseCode::Done),
+                (Change::Lost { why, cancelled }, Some(peer)) => {
+                    self.events.push_back(LinkEvent::Down { link: key, peer, why, cancelled });
+                }
+                (Change::Failed { other_version }, Some(peer)) => {
+                    self.events.push_back(LinkEvent::Failed { link: key, peer, other_version });
+                }
+                (Change::Finished, _) => link.get_mut().close(now, CloseCode::Done),
+                (Change::Lost { .. } | Change::Failed { .. }, None) => {}
             }
         }
-        while let Some(event) = link.connection.poll_endpoint_events() {
-            if let Some(event) = self.endpoint.handle_event(handle, event) {
-                link.connection.handle_event(event);
+        if let Kind::Quic(link) = link {
+            self.datagrams.settle(link);
+        }
+        if link.get().is_closed() {
+            forget_peer(&mut self.by_peer, link.get().peer(), key);
+        }
+        timers.set(Why::Link(key.0), link.get_mut().timeout());
+        match link {
+            link if link.get().is_drained() => {
+                if let Some(link) = link.quic() {
+                    self.datagrams.forget(link.handle);
+                }
+                self.links.remove(&key);
+                timers.set(Why::Link(key.0), None);
             }
-        }
-        if link.connection.is_closed() {
-            forget_peer(&mut self.by_peer, link.peer, key);
-        }
-        if link.connection.is_drained() {
-            self.links.remove(&key);
-            self.keys.remove(&handle.0);
-            timers.set(Why::Link(key.0), None);
-            return;
-        }
-        timers.set(Why::Link(key.0), link.connection.poll_timeout());
-        if !self.sending.contains(&key) {
-            self.sending.push_back(key);
+            Kind::Quic(_) => self.datagrams.may_send(key),
+            Kind::Stream(_) => {}
         }
     }
 
@@ -277,9 +138,11 @@ impl Links {
         self.events.pop_front()
     }
 
-    /// The link to use for a peer: the newest, since a peer that was started anew does not know the others.
+    /// The link to use for a peer: the newest, since a peer that was started anew does not know the others. A stream,
+    /// in which a word waits behind what was written before it, only where there is nothing else.
     pub(crate) fn to(&self, peer: PeerId) -> Option<LinkKey> {
-        self.by_peer.get(&peer)?.last().copied()
+        let links = self.by_peer.get(&peer)?;
+        links.iter().rev().find(|key| !self.is_stream(**key)).or(links.last()).copied()
     }
 
     /// Links to a peer.
@@ -292,12 +155,13 @@ impl Links {
         self.links.len()
     }
 
-    /// Closes a peer's oldest link if it has too many.
+    /// Closes a peer's oldest link of a kind of which it has too many.
     pub(crate) fn keep_newest(&mut self, now: Instant, peer: PeerId) {
-        if self.count(peer) <= MAX_OF_PEER {
-            return;
-        }
-        if let Some(oldest) = self.by_peer.get(&peer).and_then(|links| links.first()).copied() {
+        let too_old = |streams: bool| {
+            let of_kind = |key: &&LinkKey| self.is_stream(**key) == streams;
+            self.by_peer.get(&peer)?.iter().rev().filter(of_kind).nth(MAX_OF_PEER).copied()
+        };
+        for oldest in [too_old(false), too_old(true)].into_iter().flatten() {
             forget_peer(&mut self.by_peer, Some(peer), oldest);
             self.with(oldest, |found| found.close(now, CloseCode::Done));
             self.events.push_back(LinkEvent::Down {
@@ -311,8 +175,7 @@ impl Links {
 
     /// Takes more at once over a link: there is consent to what comes. `most` is a bound on it, in bytes.
     pub(crate) fn widen(&mut self, link: LinkKey, most: Option<u64>) {
-        let window = most.and_then(|most| u32::try_from(most).ok()).unwrap_or(WIDE).min(WIDE);
-        self.with(link, |found| found.connection.set_receive_window(VarInt::from_u32(window)));
+        self.with(link, |found| found.widen(most));
     }
 
     /// Everyone with a link.
@@ -322,37 +185,40 @@ impl Links {
 
     /// Who is at the other end of a link that is up.
     pub(crate) fn peer(&self, link: LinkKey) -> Option<PeerId> {
-        self.links.get(&link).filter(|link| !link.connection.is_closed())?.peer
+        self.get(link).filter(|link| !link.is_closed())?.peer()
     }
 
     pub(crate) fn address(&self, link: LinkKey) -> Option<SocketAddr> {
-        self.links.get(&link)?.address()
+        self.get(link)?.address()
+    }
+
+    /// Where a link's peer could be dialled again, as far as the link tells.
+    pub(crate) fn home(&self, link: LinkKey) -> Option<SocketAddr> {
+        self.get(link)?.home()
     }
 
     pub(crate) fn round_trip(&self, link: LinkKey) -> Option<Duration> {
-        self.links.get(&link)?.connection.rtt(noq_proto::PathId::ZERO)
+        self.get(link)?.round_trip()
     }
 
     /// How many pieces of channels a link has sent so far.
     pub(crate) fn sent(&mut self, link: LinkKey) -> u64 {
-        self.links.get_mut(&link).map_or(0, |found| found.connection.stats().frame_tx.stream)
+        self.links.get_mut(&link).map_or(0, |found| found.get_mut().sent())
     }
 
     /// Sends a control message.
     pub(crate) fn send_control(&mut self, now: Instant, link: LinkKey, frame: Vec<u8>) {
-        let Some(found) = self.links.get_mut(&link) else { return };
-        if !found.send_control(frame) {
+        if self.with(link, |found| found.send_control(frame)) == Some(false) {
             self.fail(now, link);
         }
-        self.touched.insert(link);
     }
 
     pub(crate) fn next_control(&mut self, link: LinkKey) -> Result<Option<Vec<u8>>, Malformed> {
-        self.links.get_mut(&link).map_or(Ok(None), QuicLink::next_control)
+        self.links.get_mut(&link).map_or(Ok(None), |found| found.get_mut().next_control())
     }
 
     pub(crate) fn readable(&self, link: LinkKey) -> Vec<ChannelId> {
-        self.links.get(&link).map(QuicLink::readable).unwrap_or_default()
+        self.get(link).map(|found| found.readable()).unwrap_or_default()
     }
 
     pub(crate) fn read(&mut self, link: LinkKey, channel: ChannelId, most: usize) -> ChannelRead {
@@ -364,13 +230,14 @@ impl Links {
     }
 
     pub(crate) fn open(&mut self, link: LinkKey) -> Option<ChannelId> {
-        let opened = self.links.get_mut(&link)?.open()?;
+        // Only where one was opened: asking again and again is no change.
+        let opened = self.links.get_mut(&link)?.get_mut().open()?;
         self.touched.insert(link);
         Some(opened)
     }
 
     pub(crate) fn is_writable(&self, link: LinkKey, channel: ChannelId) -> bool {
-        self.links.get(&link).is_some_and(|found| found.is_writable(channel))
+        self.get(link).is_some_and(|found| found.is_writable(channel))
     }
 
     pub(crate) fn write(
@@ -379,7 +246,7 @@ impl Links {
         channel: ChannelId,
         pieces: impl IntoIterator<Item = Bytes>,
     ) {
-        self.with(link, |found| found.write(channel, pieces));
+        self.with(link, |found| found.write(channel, &mut pieces.into_iter()));
     }
 
     pub(crate) fn finish(&mut self, link: LinkKey, channel: ChannelId) {
@@ -404,12 +271,12 @@ impl Links {
 
     /// Closes a link whose peer broke the protocol.
     pub(crate) fn fail(&mut self, now: Instant, link: LinkKey) {
-        let Some(found) = self.links.get_mut(&link) else { return };
-        if found.connection.is_closed() {
+        let Some(found) = self.links.get_mut(&link).map(Kind::get_mut) else { return };
+        if found.is_closed() {
             return;
         }
         found.close(now, CloseCode::Violation);
-        if let Some(peer) = found.peer {
+        if let Some(peer) = found.peer() {
             forget_peer(&mut self.by_peer, Some(peer), link);
             self.events.push_back(LinkEvent::Down { link, peer, why: LinkLoss::Broken, cancelled: false });
         }
@@ -433,7 +300,8 @@ impl Links {
         }
         self.closing = Some(now);
         for (key, link) in &mut self.links {
-            if link.peer.is_some() {
+            let link = link.get_mut();
+            if link.peer().is_some() {
                 link.close_gently();
             } else {
                 link.close(now, CloseCode::Done);
@@ -445,8 +313,8 @@ impl Links {
 
     fn close_all(&mut self, now: Instant, code: CloseCode) {
         for (key, link) in &mut self.links {
-            if !link.connection.is_closed() {
-                link.close(now, code);
+            if !link.get().is_closed() {
+                link.get_mut().close(now, code);
                 self.touched.insert(*key);
             }
         }
@@ -454,16 +322,23 @@ impl Links {
 
     /// Whether every link has said its goodbye.
     pub(crate) fn is_drained(&self) -> bool {
-        self.answers.is_empty()
-            && self.touched.is_empty()
-            && self.sending.is_empty()
-            && self.links.values().all(|link| link.connection.is_closed())
+        self.touched.is_empty()
+            && self.datagrams.is_silent()
+            && self.links.values().all(|link| link.get().is_closed() && !link.is_stream())
     }
 
-    fn with<R>(&mut self, link: LinkKey, act: impl FnOnce(&mut QuicLink) -> R) -> Option<R> {
+    pub(super) fn is_stream(&self, link: LinkKey) -> bool {
+        self.links.get(&link).is_some_and(Kind::is_stream)
+    }
+
+    fn get(&self, link: LinkKey) -> Option<&dyn Channels> {
+        self.links.get(&link).map(Kind::get)
+    }
+
+    fn with<R>(&mut self, link: LinkKey, act: impl FnOnce(&mut dyn Channels) -> R) -> Option<R> {
         let found = self.links.get_mut(&link)?;
         self.touched.insert(link);
-        Some(act(found))
+        Some(act(found.get_mut()))
     }
 }
 
@@ -474,34 +349,5 @@ fn forget_peer(by_peer: &mut BTreeMap<PeerId, Vec<LinkKey>>, peer: Option<PeerId
         if links.is_empty() {
             by_peer.remove(&peer);
         }
-    }
-}
-
-fn down(key: LinkKey, link: &QuicLink, reason: &ConnectionError) -> Option<LinkEvent> {
-    let Some(peer) = link.peer else {
-        let other_version = *reason == ConnectionError::VersionMismatch;
-        return link.dialled.map(|peer| LinkEvent::Failed { link: key, peer, other_version });
-    };
-    let interrupted = VarInt::from_u32(CloseCode::Interrupted.number());
-    let mut cancelled = false;
-    let why = match reason {
-        ConnectionError::ApplicationClosed(close) => {
-            cancelled = close.error_code == interrupted;
-            LinkLoss::Closed
-        }
-        ConnectionError::LocallyClosed => LinkLoss::Ours,
-        ConnectionError::TimedOut => LinkLoss::TimedOut,
-        _ => LinkLoss::Broken,
-    };
-    Some(LinkEvent::Down { link: key, peer, why, cancelled })
-}
-
-fn convert(transmit: &noq_proto::Transmit) -> Transmit {
-    Transmit {
-        remote: transmit.destination,
-        local: transmit.src_ip,
-        ecn: transmit.ecn,
-        size: transmit.size,
-        segment_size: transmit.segment_size,
     }
 }

@@ -60,6 +60,14 @@ impl Inflow {
         }
     }
 
+    /// The transfer of which it carries chunks.
+    pub(super) fn chunks_of(&self) -> Option<TransferId> {
+        match self {
+            Self::Chunks(transfer, ..) => Some(*transfer),
+            Self::Opening(_) | Self::Manifest(..) => None,
+        }
+    }
+
     /// Bytes up to the next place where reading may have to stop.
     fn wanted(&self) -> usize {
         match self {
@@ -162,7 +170,7 @@ impl Node {
                     } else {
                         let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
                         let head = parse_chunk(&frame)?;
-                        self.chunk_announced(link, *transfer, &head)?;
+                        self.chunk_announced(peer, *transfer, &head)?;
                         let room = usize::try_from(head.length).unwrap_or(0);
                         *current = Some((head, BytesMut::with_capacity(room)));
                         if head.length > 0 && data.is_empty() {
@@ -183,8 +191,9 @@ impl Node {
     ) -> Result<Inflow, Stop> {
         match parse_open(frame)? {
             ChannelOpen::Chunks(transfer) => {
-                let ours = self.incoming.get(&transfer).is_some_and(|incoming| incoming.link == link);
-                if !ours {
+                // Over whichever link: it is the peer that counts.
+                let theirs = self.incoming.get(&transfer).is_some_and(|incoming| incoming.from == peer);
+                if !theirs {
                     return Err(Stop::Unwanted);
                 }
                 Ok(Inflow::Chunks(transfer, FrameReader::default(), None))

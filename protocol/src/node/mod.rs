@@ -16,6 +16,7 @@ mod receiving;
 mod recovering;
 mod sending;
 mod storage_queue;
+mod streams;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ mod unfinished;
 mod user;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,6 +51,7 @@ use self::limits::Shares;
 use self::receiving::Incoming;
 use self::sending::Outgoing;
 use self::storage_queue::{Purpose, StorageQueue};
+use self::streams::Streams;
 use self::unfinished::Unfinished;
 use crate::chat::Chat;
 use crate::entropy::{Entropy, Seed, Stream};
@@ -99,8 +102,7 @@ pub struct Node {
     asked: BTreeMap<PeerId, Instant>,
     /// Whether a change of who is near waits to be fetched.
     nearby_changed: bool,
-    /// Streams that are to be closed: no kind of link runs over them yet.
-    unwanted_streams: BTreeSet<LinkId>,
+    streams: Streams,
     events: VecDeque<Event>,
     closing: Closing,
 }
@@ -160,7 +162,7 @@ impl Node {
             told: BTreeSet::new(),
             asked: BTreeMap::new(),
             nearby_changed: false,
-            unwanted_streams: BTreeSet::new(),
+            streams: Streams::default(),
             events: VecDeque::new(),
             closing: Closing::No,
             entropy,
@@ -206,7 +208,7 @@ impl Node {
                 Why::Room => self.feed_starved(),
                 Why::Close => self.part(now),
                 Why::Limit => self.limit_lifted(now),
-                Why::Dial => {}
+                Why::Dial | Why::Stream => {}
             }
         }
         self.turn(now);
@@ -223,17 +225,40 @@ impl Node {
         self.turn(now);
     }
 
-    /// Byte streams in. No kind of link runs over byte streams in this version: each is closed.
-    pub fn handle_stream(&mut self, _now: Instant, link: LinkId, input: StreamInput<'_>) {
-        match input {
-            StreamInput::Opened(_) | StreamInput::Data(_) => self.unwanted_streams.insert(link),
-            StreamInput::Closed => self.unwanted_streams.remove(&link),
-        };
+    /// Byte streams in: one was opened from `remote` to this node. `None`: it is not taken, close it.
+    pub fn accept_stream(&mut self, now: Instant, remote: SocketAddr) -> Option<LinkId> {
+        let link = self.links.accept_stream(now, remote)?;
+        self.turn(now);
+        Some(LinkId(link.0))
     }
 
-    /// Byte streams out.
-    pub fn poll_stream(&mut self, link: LinkId, _buffer: &mut Vec<u8>) -> StreamOutput {
-        if self.unwanted_streams.remove(&link) { StreamOutput::Close } else { StreamOutput::Idle }
+    /// Byte streams out: one to open to an address, without delaying what is written (TCP_NODELAY). Tell what became of
+    /// it by [`StreamInput::Opened`] or, as a runtime without byte streams does at once, [`StreamInput::Closed`].
+    pub fn poll_stream_dial(&mut self) -> Option<(LinkId, SocketAddr)> {
+        let (link, address) = self.links.poll_stream_dial()?;
+        Some((LinkId(link.0), address))
+    }
+
+    /// Byte streams in. Never fails: one that says what it should not is closed.
+    pub fn handle_stream(&mut self, now: Instant, link: LinkId, input: StreamInput<'_>) {
+        self.links.handle_stream(now, LinkKey(link.0), input);
+        self.turn(now);
+    }
+
+    /// Byte streams in: whether more bytes of one are wanted now. Ask again after any other call; while they are not,
+    /// leave them where they are, so that the other side has to wait.
+    pub fn wants_stream(&self, link: LinkId) -> bool {
+        self.links.stream_has_room(LinkKey(link.0))
+    }
+
+    /// Byte streams out: writes what is next into `buffer`, which must be empty; about a quarter of a mebibyte at most.
+    /// Ask for each stream that has taken all it was given.
+    pub fn poll_stream(&mut self, now: Instant, link: LinkId, buffer: &mut Vec<u8>) -> StreamOutput {
+        let output = self.links.poll_stream(now, LinkKey(link.0), buffer);
+        if !self.links.is_quiet() {
+            self.turn(now);
+        }
+        output
     }
 
     /// Surroundings in.

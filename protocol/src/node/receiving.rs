@@ -230,12 +230,12 @@ impl Node {
 
     pub(super) fn chunk_announced(
         &mut self,
-        link: LinkKey,
+        peer: PeerId,
         transfer: TransferId,
         head: &Chunk,
     ) -> Result<(), Stop> {
         let incoming = self.incoming.get_mut(&transfer).ok_or(Stop::Unwanted)?;
-        if incoming.link != link {
+        if incoming.from != peer {
             return Err(Stop::Violation);
         }
         match &mut incoming.state {

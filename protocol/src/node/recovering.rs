@@ -45,11 +45,13 @@ impl Node {
             self.incoming.remove(&transfer);
             return false;
         }
-        if incoming.link == link {
+        let begun =
+            matches!(incoming.state, State::Preparing { .. } | State::Receiving { .. } | State::Ending(_));
+        if incoming.link == link && !begun {
             return false;
         }
-        // The sender was started anew, or came over another link, before the old one was known to be lost: what is
-        // under way is wound up, and the sender tries again in a moment.
+        // The sender was started anew, or came over another link, before the old one was known to be lost, or lost
+        // the one that carried the chunks: what is under way is wound up, and the sender tries again in a moment.
         self.end_incoming(now, transfer, TransferFailure::LinkLost(LinkLoss::TimedOut));
         self.say(now, link, &Control::Answer { transfer, answer: Answer::Refuse(Refusal::Busy) });
         true

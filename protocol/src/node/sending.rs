@@ -65,6 +65,8 @@ enum State {
     /// Accepted.
     Sending {
         link: LinkKey,
+        /// The link that carries the chunks, once the first channel is to be opened.
+        bulk: Option<LinkKey>,
         sender: Sender,
         channels: Vec<ChannelId>,
         since: Instant,
@@ -72,6 +74,7 @@ enum State {
     /// Everything is sent; the receiver's word is awaited.
     Completing {
         link: LinkKey,
+        bulk: Option<LinkKey>,
         bytes: u64,
         resumed: u64,
         since: Instant,
@@ -137,6 +140,19 @@ impl Outgoing {
 
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting)
+    }
+
+    /// The link that carries its chunks.
+    pub(super) fn bulk(&self) -> Option<LinkKey> {
+        match &self.state {
+            State::Sending { bulk, .. } | State::Completing { bulk, .. } => *bulk,
+            State::Scanning | State::Waiting | State::Offered { .. } => None,
+        }
+    }
+
+    /// Whether everything is sent, and only the receiver's word missing.
+    pub(super) fn is_completing(&self) -> bool {
+        matches!(self.state, State::Completing { .. })
     }
 
     pub(super) fn progress(&self, road: impl Fn(LinkKey) -> Option<Road>) -> Progress {
@@ -239,9 +255,11 @@ impl Node {
                 let ((_, bytes), resumed) = (sender.progress(), sender.resumed());
                 let (to, paths) = (outgoing.to, outgoing.paths.clone());
                 let paused = outgoing.paused.here;
-                outgoing.state = State::Sending { link, sender, channels: Vec::new(), since: now };
+                outgoing.state =
+                    State::Sending { link, bulk: None, sender, channels: Vec::new(), since: now };
                 outgoing.moved = now;
                 outgoing.again = Some(Again { until: now, next: None });
+                self.open_stream_beside(now, link, to, bytes);
                 self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
                 let worth = is_journaled(&manifest) && !self.rules.forgetful;
                 if worth && paths.iter().all(|path| is_text(path)) {
@@ -371,24 +389,30 @@ impl Node {
                     }
                 }
                 State::Sending { .. } if outgoing.paused.is_paused() => {}
-                State::Sending { link, sender, channels, since } => {
+                State::Sending { link, bulk, sender, channels, since } => {
                     while let Some(batch) = sender.next_read(read_ahead) {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
+                    let Some(road) =
+                        bulk.or_else(|| self.streams.road(now, outgoing.to, *link, sender.progress().1))
+                    else {
+                        continue;
+                    };
+                    *bulk = Some(road);
                     let (_, bytes) = sender.progress();
                     let worth = channels_for(bytes, sending.get(link).copied().unwrap_or(1));
                     // What others need for a fair part is given back between two chunks.
                     if channels.len() > worth
                         && let Some(place) = channels.iter().position(|channel| {
-                            self.links.is_writable(*link, *channel)
+                            self.links.is_writable(road, *channel)
                                 && !self.shares.has_rest(*transfer, *channel)
                         })
                     {
-                        self.links.finish(*link, channels.remove(place));
+                        self.links.finish(road, channels.remove(place));
                     }
                     while channels.len() < worth && bytes > 0 || channels.is_empty() {
-                        let Some(channel) = self.links.open(*link) else { break };
-                        self.links.write(*link, channel, [Bytes::from(encode_open_chunks(*transfer))]);
+                        let Some(channel) = self.links.open(road) else { break };
+                        self.links.write(road, channel, [Bytes::from(encode_open_chunks(*transfer))]);
                         channels.push(channel);
                     }
                     let mut blocked = 0;
@@ -396,7 +420,7 @@ impl Node {
                         if blocked >= channels.len() {
                             break;
                         }
-                        if !self.links.is_writable(*link, *channel) {
+                        if !self.links.is_writable(road, *channel) {
                             blocked = blocked.saturating_add(1);
                             continue;
                         }
@@ -404,7 +428,7 @@ impl Node {
                             Piece::Ready(pieces) => {
                                 blocked = 0;
                                 outgoing.moved = now;
-                                self.links.write(*link, *channel, pieces);
+                                self.links.write(road, *channel, pieces);
                             }
                             Piece::Elsewhere => blocked = blocked.saturating_add(1),
                             Piece::None => break,
@@ -414,21 +438,21 @@ impl Node {
                         self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
                     }
                     let flushed = channels.iter().all(|channel| {
-                        self.links.is_writable(*link, *channel) && !self.shares.has_rest(*transfer, *channel)
+                        self.links.is_writable(road, *channel) && !self.shares.has_rest(*transfer, *channel)
                     });
                     if let Some(root) = flushed.then(|| sender.root()).flatten() {
                         for channel in channels.iter() {
-                            self.links.finish(*link, *channel);
+                            self.links.finish(road, *channel);
                         }
-                        complete.push((*transfer, *link, root, bytes, sender.resumed(), *since));
+                        complete.push((*transfer, *link, *bulk, root, bytes, sender.resumed(), *since));
                     }
                 }
             }
         }
-        for (transfer, link, root, bytes, resumed, since) in complete {
+        for (transfer, link, bulk, root, bytes, resumed, since) in complete {
             self.shares.forget(transfer);
             if let Some(outgoing) = self.outgoing.get_mut(&transfer) {
-                outgoing.state = State::Completing { link, bytes, resumed, since };
+                outgoing.state = State::Completing { link, bulk, bytes, resumed, since };
                 outgoing.root = Some(root);
                 outgoing.moved = now;
             }
@@ -468,13 +492,16 @@ impl Node {
             State::Offered { link, channel: Some(channel), whole: false, .. } => {
                 self.links.reset(link, channel);
             }
-            State::Sending { link, channels, .. } => {
+            State::Sending { bulk: Some(bulk), channels, .. } => {
                 for channel in channels {
-                    self.links.reset(link, channel);
+                    self.links.reset(bulk, channel);
                 }
             }
             State::Scanning => outgoing.state = State::Scanning,
-            State::Waiting | State::Offered { .. } | State::Completing { .. } => {}
+            State::Sending { bulk: None, .. }
+            | State::Waiting
+            | State::Offered { .. }
+            | State::Completing { .. } => {}
         }
     }
 
@@ -482,10 +509,8 @@ impl Node {
     /// receiver's limit may take long over it.
     pub(super) fn still_flows(&mut self, now: Instant, transfer: TransferId) -> bool {
         let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return false };
-        let (State::Sending { link, .. } | State::Completing { link, .. }) = &outgoing.state else {
-            return false;
-        };
-        let sent = self.links.sent(*link);
+        let Some(link) = outgoing.bulk() else { return false };
+        let sent = self.links.sent(link);
         let flows = sent != outgoing.flowed;
         if flows {
             outgoing.flowed = sent;

@@ -33,18 +33,19 @@ pub struct Transmit {
     pub segment_size: Option<usize>,
 }
 
-/// Names a byte stream between this node and its runtime. The runtime chooses the numbers.
+/// Names a byte stream between a node and its runtime. The node chooses the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
 /// What happened to a byte stream.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum StreamInput<'a> {
-    /// It is open, to or from this address.
-    Opened(SocketAddr),
-    /// Bytes arrived.
+    /// It is open, as the node wanted.
+    Opened,
+    /// Bytes arrived, in order and in whatever pieces.
     Data(&'a [u8]),
-    /// It is closed.
+    /// It could not be opened, or nothing more can arrive: the other side has closed it, or it broke. It is gone, and
+    /// its name too.
     Closed,
 }
 
@@ -53,9 +54,9 @@ pub enum StreamInput<'a> {
 pub enum StreamOutput {
     /// Nothing now.
     Idle,
-    /// Write what was put into the buffer.
+    /// Write what was put into the buffer, then ask again.
     Write,
-    /// Close it.
+    /// Close it. It is gone, and its name too.
     Close,
 }
 
@@ -66,6 +67,8 @@ pub enum Why {
     Link(u64),
     /// The next address of a peer is to be dialled, or the search for it given up.
     Dial,
+    /// A stream beside a link is waited for no longer, or needed no longer.
+    Stream,
     /// What is announced on the local network is to change.
     Announce,
     /// An offer or a transfer that does not go on is given up.

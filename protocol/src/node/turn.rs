@@ -33,6 +33,7 @@ impl Node {
                 self.starved.extend(touched);
             }
             self.run_dialler(now);
+            self.run_streams(now);
             self.run_outgoing(now);
             self.run_incoming(now);
             self.run_chat(now);
@@ -65,9 +66,10 @@ impl Node {
         match event {
             LinkEvent::Up { link, peer } => self.link_up(now, link, peer),
             LinkEvent::Down { link, peer, why, cancelled } => {
+                self.streams.gone(link);
+                self.lose_transfers(now, link, why, cancelled);
                 self.inflows.retain(|(owner, _), _| *owner != link);
                 self.starved.remove(&link);
-                self.lose_transfers(now, link, why, cancelled);
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
                     self.event(Event::Disconnected { peer, why });
@@ -81,6 +83,7 @@ impl Node {
                 }
             }
             LinkEvent::Failed { link, peer, other_version } => {
+                self.streams.gone(link);
                 self.dialler.failed(now, peer, link, other_version);
             }
         }
@@ -97,18 +100,19 @@ impl Node {
         }
         self.links.keep_newest(now, peer);
         self.say(now, link, &Control::Hello { agent: self.agent.clone() });
-        if let Some(address) = self.links.address(link) {
-            if !stranger {
-                self.dialler.learn(now, peer, address);
-            }
-            if self.links.count(peer) == 1 {
-                let road = self.road(link).unwrap_or(Road::Direct);
-                self.event(Event::Connected { peer, address, road });
-            }
+        self.streams.up(link);
+        if let Some(home) = self.links.home(link).filter(|_| !stranger) {
+            self.dialler.learn(now, peer, home);
         }
-        self.chat.linked(peer);
-        self.start_waiting_offers(now, peer, link);
-        self.ask_over(now, peer, link);
+        if let Some(address) = self.links.address(link).filter(|_| self.links.count(peer) == 1) {
+            let road = self.road(link).unwrap_or(Road::Direct);
+            self.event(Event::Connected { peer, address, road });
+        }
+        if self.links.to(peer) == Some(link) {
+            self.chat.linked(peer);
+            self.start_waiting_offers(now, peer, link);
+            self.ask_over(now, peer, link);
+        }
     }
 
     /// The road a link takes: whoever was seen near is, whatever kind of address they have.
@@ -342,6 +346,7 @@ impl Node {
     }
 
     fn lose_transfers(&mut self, now: Instant, link: LinkKey, why: LinkLoss, cancelled: bool) {
+        self.lose_bulk(now, link, why);
         self.lose_outgoing(now, link, why, cancelled);
         self.lose_incoming(now, link, why, cancelled);
         self.feed_starved();

@@ -1,11 +1,16 @@
-//! The Noise patterns, and the QUIC session that runs on them.
+//! The Noise patterns, and the two sessions that run on them.
 //!
-//! [`symmetric`] is the state that every pattern shares, [`handshake`] the patterns themselves, and [`quic`] puts
-//! the IK pattern behind the QUIC implementation's cryptography traits. All of it follows the Noise Protocol
-//! Framework, revision 34, with 25519, ChaChaPoly and BLAKE2s.
+//! [`symmetric`] is the state that every pattern shares, [`handshake`] the patterns themselves. On the IK pattern run
+//! [`quic`], behind the QUIC implementation's cryptography traits, and [`stream`], records over a byte stream;
+//! `agreement`, `hello` and `frames` are what the two have in common. All of it follows the Noise Protocol Framework,
+//! revision 34, with 25519, ChaChaPoly and BLAKE2s.
 
+mod agreement;
+mod frames;
 pub mod handshake;
+mod hello;
 pub mod quic;
+pub mod stream;
 pub mod symmetric;
 
 /// Why a Noise message could not be written or read. All but [`NoiseError::OutOfTurn`] end the handshake.

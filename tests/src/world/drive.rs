@@ -9,6 +9,7 @@ use hither_protocol::storage::{StorageId, StorageRequest};
 use hither_protocol::{EcnCodepoint, Received, Surroundings, Transmit};
 
 use super::World;
+use super::streams::{Carried, StreamId};
 use crate::disk;
 use crate::host::{HostId, Seen};
 
@@ -33,6 +34,8 @@ pub(super) enum Happening {
     Storage { host: HostId, boot: u32, id: StorageId },
     /// A service is seen or gone, over the link from `from`.
     Nearby { from: HostId, to: HostId, what: Surroundings },
+    /// Something happens to a byte stream.
+    Stream(StreamId, Carried),
 }
 
 impl World {
@@ -75,6 +78,7 @@ impl World {
         match happening {
             Happening::Datagram { from, sender, to, ecn, data } => self.deliver(from, sender, to, ecn, data),
             Happening::Storage { host, boot, id } => self.hand_back(host, boot, id),
+            Happening::Stream(stream, what) => self.carry(stream, what),
             Happening::Nearby { from, to, what } => {
                 if self.host(to).is_up() && self.link(from, to).is_up() {
                     self.transcript.note(self.now, to, format_args!("{what:?}"));
@@ -135,6 +139,7 @@ impl World {
         for _ in 0..POLLS {
             let polled = self.poll_storage(id)
                 || self.poll_transmit(id)
+                || self.poll_streams(id)
                 || self.poll_event(id)
                 || self.poll_announcement(id);
             if !polled {

@@ -13,4 +13,5 @@ mod exhaustion;
 mod resuming;
 mod rules;
 mod shares;
+mod streams;
 mod violations;

@@ -7,8 +7,9 @@ use noq_proto::transport_parameters::TransportParameters;
 use noq_proto::{ConnectError, ConnectionId, Side};
 
 use super::session::NoiseSession;
-use super::{Shared, WIRE_VERSION, initial};
+use super::{WIRE_VERSION, initial};
 use crate::identity::PeerId;
+use crate::noise::agreement::Shared;
 
 pub(super) struct Client {
     pub(super) shared: Arc<Shared>,

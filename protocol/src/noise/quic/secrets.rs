@@ -28,10 +28,7 @@ impl Schedule {
         let mut input = Zeroizing::new(Vec::with_capacity(65));
         input.extend_from_slice(finished.chaining_key());
         input.extend_from_slice(finished.hash());
-        input.push(match cipher {
-            Cipher::ChaCha20Poly1305 => 0,
-            Cipher::Aes256Gcm => 1,
-        });
+        input.push(cipher.number());
         let derive = |label| blake3::derive_key(label, &input);
         Self {
             cipher,

@@ -8,13 +8,13 @@ use noq_proto::transport_parameters::TransportParameters;
 use noq_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use x25519_dalek::StaticSecret;
 
-use super::frames::{Frames, framed};
-use super::hello::{ClientHello, ServerHello};
 use super::secrets::Schedule;
-use super::{Cipher, Ciphers, Shared, initial};
+use super::{Cipher, Ciphers, LABEL, initial};
 use crate::identity::PeerId;
-use crate::noise::NoiseError;
+use crate::noise::agreement::{HandshakeError, Shared};
+use crate::noise::frames::{Frames, framed};
 use crate::noise::handshake::Handshake;
+use crate::noise::hello::{ClientHello, ServerHello};
 
 /// What each side says under the Handshake keys. That it comes under those keys is the proof; the byte is only
 /// there because something must be.
@@ -27,45 +27,6 @@ pub struct HandshakeData {
     pub cipher: Cipher,
     /// The handshake's hash: the same on both sides, and unique to this connection.
     pub hash: [u8; 32],
-}
-
-/// Why a handshake came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HandshakeError {
-    /// The Noise message is not what it should be.
-    Noise(NoiseError),
-    /// A frame or a payload that does not parse, or is longer than 4 KiB.
-    Malformed,
-    /// The initiator's id is none, or not the one whose key was proven.
-    BadId,
-    /// No common cipher, or one that was not offered.
-    NoCipher,
-    /// Bytes while none were expected.
-    Unexpected,
-}
-
-impl std::fmt::Display for HandshakeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Noise(error) => error.fmt(f),
-            Self::Malformed => f.write_str("the handshake message is malformed"),
-            Self::BadId => f.write_str("the id in the handshake does not belong to the key that was proven"),
-            Self::NoCipher => f.write_str("no cipher that both sides offered"),
-            Self::Unexpected => f.write_str("handshake data that was not expected now"),
-        }
-    }
-}
-
-impl From<NoiseError> for HandshakeError {
-    fn from(error: NoiseError) -> Self {
-        Self::Noise(error)
-    }
-}
-
-impl From<capnp::Error> for HandshakeError {
-    fn from(_: capnp::Error) -> Self {
-        Self::Malformed
-    }
 }
 
 impl From<HandshakeError> for TransportError {
@@ -126,7 +87,7 @@ impl NoiseSession {
     ) -> Result<Self, HandshakeError> {
         let ciphers = shared.ciphers;
         let own: StaticSecret = shared.identity.noise_secret();
-        let prologue = shared.prologue(&remote);
+        let prologue = shared.prologue(LABEL, &remote);
         let mut handshake =
             Handshake::ik_initiator(&prologue, own, remote.noise_public(), shared.ephemeral());
         let hello = ClientHello {
@@ -148,7 +109,7 @@ impl NoiseSession {
 
     pub(super) fn server(shared: &Arc<Shared>, params: &TransportParameters) -> Self {
         let responder = shared.identity.peer_id();
-        let prologue = shared.prologue(&responder);
+        let prologue = shared.prologue(LABEL, &responder);
         let handshake =
             Handshake::ik_responder(&prologue, shared.identity.noise_secret(), shared.ephemeral());
         Self {
@@ -192,10 +153,7 @@ impl NoiseSession {
         transport: Vec<u8>,
         message: &[u8],
     ) -> Result<Stage, TransportError> {
-        let hello = ClientHello::decode(&handshake.read(message).map_err(HandshakeError::from)?)?;
-        if handshake.remote_static() != Some(&hello.peer.noise_public()) {
-            return Err(HandshakeError::BadId.into());
-        }
+        let hello = ClientHello::open(&mut handshake, message)?;
         let cipher = self.ciphers.choose(&hello.ciphers).ok_or(HandshakeError::NoCipher)?;
         self.transport = Some(TransportParameters::read(self.side, &mut hello.transport.as_slice())?);
         self.peer = Some(hello.peer);
@@ -206,10 +164,7 @@ impl NoiseSession {
 
     /// Client: reads message 2.
     fn conclude(&mut self, mut handshake: Box<Handshake>, message: &[u8]) -> Result<Stage, TransportError> {
-        let hello = ServerHello::decode(&handshake.read(message).map_err(HandshakeError::from)?)?;
-        if !self.ciphers.as_slice().contains(&hello.cipher) {
-            return Err(HandshakeError::NoCipher.into());
-        }
+        let hello = ServerHello::open(&mut handshake, message, self.ciphers.as_slice())?;
         self.transport = Some(TransportParameters::read(self.side, &mut hello.transport.as_slice())?);
         let schedule = Box::new(Schedule::new(&handshake, hello.cipher));
         Ok(Stage::HandshakeKeys { schedule, message: Vec::new() })

@@ -1,8 +1,8 @@
-//! Handshake messages in the stream of CRYPTO bytes: each with its length before it.
+//! Handshake messages in a stream of bytes, QUIC's CRYPTO or another: each with its length before it.
 
 use std::cmp::Ordering;
 
-use super::session::HandshakeError;
+use super::agreement::HandshakeError;
 
 /// The longest handshake message, in bytes. A real one has a few hundred.
 pub(super) const MAX_FRAME: usize = 4096;

@@ -4,9 +4,9 @@ use capnp::message::{Builder, HeapAllocator, ReaderOptions};
 use capnp::serialize;
 use hither_schema::handshake_capnp::{Cipher as WireCipher, client_hello, server_hello};
 
-use super::Cipher;
+use super::agreement::{Cipher, HandshakeError};
 use super::frames::MAX_FRAME;
-use super::session::HandshakeError;
+use super::handshake::Handshake;
 use crate::identity::PeerId;
 
 /// How many of the offered ciphers are looked at. There are two.
@@ -22,7 +22,7 @@ pub(super) struct ClientHello {
     pub(super) peer: PeerId,
     /// What it is willing to use, as far as we know those ciphers.
     pub(super) ciphers: Vec<Cipher>,
-    /// Its QUIC transport parameters, encoded.
+    /// Its QUIC transport parameters, encoded; empty on a byte stream.
     pub(super) transport: Vec<u8>,
 }
 
@@ -40,7 +40,16 @@ impl ClientHello {
         Ok(encoded(&message))
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, HandshakeError> {
+    /// Opens message 1 and reads what is in it. The id must be that of the key which the message proves.
+    pub(super) fn open(handshake: &mut Handshake, message: &[u8]) -> Result<Self, HandshakeError> {
+        let hello = Self::decode(&handshake.read(message)?)?;
+        if handshake.remote_static() != Some(&hello.peer.noise_public()) {
+            return Err(HandshakeError::BadId);
+        }
+        Ok(hello)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, HandshakeError> {
         let mut rest = bytes;
         let message = serialize::read_message_from_flat_slice(&mut rest, LIMITS)?;
         let hello = message.get_root::<client_hello::Reader<'_>>()?;
@@ -61,7 +70,7 @@ impl ClientHello {
 pub(super) struct ServerHello {
     /// The cipher that the responder chose.
     pub(super) cipher: Cipher,
-    /// Its QUIC transport parameters, encoded.
+    /// Its QUIC transport parameters, encoded; empty on a byte stream.
     pub(super) transport: Vec<u8>,
 }
 
@@ -74,7 +83,17 @@ impl ServerHello {
         encoded(&message)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, HandshakeError> {
+    /// Opens message 2 and reads what is in it. The cipher must be one of those `offered`.
+    pub(super) fn open(
+        handshake: &mut Handshake,
+        message: &[u8],
+        offered: &[Cipher],
+    ) -> Result<Self, HandshakeError> {
+        let hello = Self::decode(&handshake.read(message)?)?;
+        if offered.contains(&hello.cipher) { Ok(hello) } else { Err(HandshakeError::NoCipher) }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, HandshakeError> {
         let mut rest = bytes;
         let message = serialize::read_message_from_flat_slice(&mut rest, LIMITS)?;
         let hello = message.get_root::<server_hello::Reader<'_>>()?;
