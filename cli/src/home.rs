@@ -73,9 +73,19 @@ impl Home {
         &self.state
     }
 
+    /// The directory in which a second process asks the one that has the home. It need not exist.
+    pub fn desk(&self) -> PathBuf {
+        self.state.join("desk")
+    }
+
     /// Makes this process the only one on this home for as long as the result lives. `command` is what another
     /// process is told, such as `up`.
     pub fn lock(&self, command: &str) -> Result<HomeLock, Failure> {
+        self.try_lock(command)?
+    }
+
+    /// The same; where another process has the home, the inner failure says which.
+    pub fn try_lock(&self, command: &str) -> Result<Result<HomeLock, Failure>, Failure> {
         let path = self.data.join("lock");
         let file = private_options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|error| unusable(&path, &error, "use another with --home DIR"))?;
@@ -83,7 +93,7 @@ impl Home {
         let holder = self.data.join("lock.holder");
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(&self.data, &holder)),
+            Err(TryLockError::WouldBlock) => return Ok(Err(held(&self.data, &holder))),
             Err(TryLockError::Error(error)) => {
                 return Err(unusable(&path, &error, "use another with --home DIR"));
             }
@@ -96,7 +106,7 @@ impl Home {
             .open(&holder)
             .and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| unusable(&holder, &error, "use another with --home DIR"))?;
-        Ok(HomeLock { _file: file, holder })
+        Ok(Ok(HomeLock { _file: file, holder }))
     }
 
     /// The identity of this home, made at first use.
@@ -273,8 +283,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Options that make a file for its owner only.
 #[cfg(unix)]
-fn private_options() -> OpenOptions {
+pub(crate) fn private_options() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
     options.mode(0o600);
@@ -283,11 +294,12 @@ fn private_options() -> OpenOptions {
 
 /// On Windows files inherit the access list of the profile, which is the owner's alone.
 #[cfg(not(unix))]
-fn private_options() -> OpenOptions {
+pub(crate) fn private_options() -> OpenOptions {
     OpenOptions::new()
 }
 
-fn make_private_directory(path: &Path) -> io::Result<()> {
+/// Makes a directory for its owner only, if it is not there.
+pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

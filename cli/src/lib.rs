@@ -19,11 +19,14 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::args::Parsed;
+use crate::commands::Typed;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Event, Screen};
 
 /// Runs the command line `arguments`, without the program's name, and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let typed = Typed::new(&arguments);
     let (mut screen, outcome) = match args::parse(arguments) {
         Ok(Parsed::Print(text)) => {
             let mut screen = Screen::new(false, false);
@@ -34,7 +37,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let interface = &mut arguments.global.interface;
             *interface = interface.take().or_else(|| std::env::var("HITHER_INTERFACE").ok());
             let mut screen = Screen::new(arguments.global.json, arguments.global.quiet);
-            let outcome = commands::run(arguments, &mut screen);
+            let outcome = commands::run(arguments, &typed, &mut screen);
             (screen, outcome)
         }
         Err(error) => {

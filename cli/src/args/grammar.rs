@@ -1,5 +1,6 @@
 //! The flags and commands as argh reads them. What argh cannot express is checked after it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
@@ -7,6 +8,7 @@ use argh::{ArgsInfo, FromArgs};
 use super::file_name::FileName;
 use super::peer::{ContactName, Peer};
 use super::rate::Rate;
+use super::transfer_prefix::TransferPrefix;
 use hither_protocol::identity::PeerId;
 
 /// Messages and files straight between your own devices.
@@ -83,6 +85,7 @@ pub(super) enum Subcommand {
     Msg(Msg),
     ListPeers(ListPeers),
     Contacts(Contacts),
+    Transfers(Transfers),
     Up(Up),
     Demo(Demo),
     Completions(Completions),
@@ -230,6 +233,74 @@ pub struct ContactsUnblock {
     #[argh(positional)]
     pub peer: Peer,
 }
+
+/// List, pause, resume or cancel transfers; clean up what interrupted ones left.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "transfers",
+    note = "ID is the id of a transfer, or as much of its beginning as belongs to no other."
+)]
+pub(super) struct Transfers {
+    #[argh(subcommand)]
+    pub(super) command: Option<TransfersCommand>,
+}
+
+/// What to do with transfers.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub enum TransfersCommand {
+    /// Show them.
+    List(TransfersList),
+    /// Let one stand still.
+    Pause(TransfersPause),
+    /// Go on with one.
+    Resume(TransfersResume),
+    /// Give one up.
+    Cancel(TransfersCancel),
+    /// Give up all that were interrupted.
+    Clean(TransfersClean),
+}
+
+/// List the transfers that are under way or can be gone on with.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "list")]
+pub struct TransfersList {}
+
+/// Let a transfer stand still until it is resumed.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "pause")]
+pub struct TransfersPause {
+    /// the beginning of its id
+    #[argh(positional)]
+    pub id: TransferPrefix,
+}
+
+/// Go on with a transfer: send the rest, or ask its sender for the rest.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "resume")]
+pub struct TransfersResume {
+    /// where the other side is, if it is not found by itself
+    #[argh(option, arg_name = "address:port")]
+    pub at: Option<SocketAddr>,
+    /// the beginning of its id
+    #[argh(positional)]
+    pub id: TransferPrefix,
+}
+
+/// Give a transfer up: its partial files are removed.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "cancel")]
+pub struct TransfersCancel {
+    /// the beginning of its id
+    #[argh(positional)]
+    pub id: TransferPrefix,
+}
+
+/// Give up all interrupted transfers: their partial files are removed, and nothing else.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "clean")]
+pub struct TransfersClean {}
 
 /// Stay: receive what contacts send.
 #[derive(FromArgs, ArgsInfo)]

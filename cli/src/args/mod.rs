@@ -5,6 +5,7 @@ mod grammar;
 mod normal;
 mod peer;
 mod rate;
+mod transfer_prefix;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,11 +14,12 @@ use argh::{ArgsInfo, FromArgs};
 use hither_protocol::Limits;
 
 pub use file_name::FileName;
-pub use grammar::{ContactsCommand, Shell};
+pub use grammar::{ContactsCommand, Shell, TransfersCommand, TransfersResume};
 use grammar::{Grammar, Subcommand};
 pub(crate) use normal::nearest;
 pub use peer::{ContactName, ParsePeerError, Peer};
 pub use rate::{ParseRateError, Rate};
+pub use transfer_prefix::{ParseTransferPrefixError, TransferPrefix};
 
 use crate::inert::inert;
 
@@ -104,6 +106,8 @@ pub enum Command {
     ListPeers,
     /// Look at or change the contacts.
     Contacts(ContactsCommand),
+    /// Look at or change transfers that are under way or were interrupted.
+    Transfers(TransfersCommand),
     /// Stay and receive.
     Up {
         /// The directory that what comes goes into, instead of the platform's downloads.
@@ -247,6 +251,9 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
         Subcommand::ListPeers(_) => Command::ListPeers,
         Subcommand::Contacts(contacts) => {
             Command::Contacts(contacts.command.unwrap_or(ContactsCommand::List(grammar::ContactsList {})))
+        }
+        Subcommand::Transfers(transfers) => {
+            Command::Transfers(transfers.command.unwrap_or(TransfersCommand::List(grammar::TransfersList {})))
         }
         Subcommand::Up(up) => Command::Up { into: up.into },
         Subcommand::Demo(_) => Command::Demo,

@@ -11,7 +11,7 @@ use hither_protocol::{Config, Event, MessageState, Rules, TransferFailure};
 use hither_runtime_smol::{Options, Runtime, has_aes, max_datagram};
 use tempfile::TempDir;
 
-use super::failure::{self, Side};
+use super::failure::{self, End, Side};
 use super::meter::road_of;
 use super::session::{is_interrupted, watch_interrupts};
 use crate::exit::{Exit, Failure};
@@ -295,6 +295,7 @@ impl Actor {
     }
 
     fn lost(&self, why: &TransferFailure, kept: u32) -> Failure {
-        failure::transfer(why, Side::Receiving, self.name, kept)
+        let end = End { side: Side::Receiving, who: self.name, kept, left: None, again: None };
+        failure::transfer(why, &end)
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hither_protocol::storage::{ScanError, StorageError};
+use hither_protocol::transfer::TransferId;
 use hither_protocol::{
     AnswerError, ContactError, LinkLoss, OfferError, Refusal, SendError, TransferFailure, Unreachable,
 };
@@ -10,7 +11,7 @@ use hither_runtime_smol::StartError;
 
 use crate::exit::{Exit, Failure};
 use crate::inert::inert;
-use crate::screen::count;
+use crate::screen::{count, short, size};
 
 /// Which side of a transfer this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,39 @@ pub(super) fn start(error: &StartError) -> Failure {
         StartError::Network(_) | StartError::NoEntropy | StartError::NoThread(_) => Exit::Fault,
     };
     Failure::new(exit, format!("{}. Nothing was sent.", inert(&error.to_string())))
+}
+
+/// No transfer is meant.
+pub(super) fn no_transfer() -> Failure {
+    let text =
+        "this transfer is over, or not known here; `hither transfers` lists them. Nothing was changed.";
+    Failure::new(Exit::Usage, text)
+}
+
+/// The sender of an interrupted transfer was not reached.
+pub(super) fn sender_not_there(why: Unreachable, who: &str) -> Failure {
+    let what = unreachable_words(why, who);
+    let text = format!(
+        "{what}. Nothing is lost: it goes on by itself when {who} sends the same again while `hither receive` or \
+         `hither up` runs here. Where they are can be said with --at ADDRESS:PORT."
+    );
+    Failure::new(unreachable_exit(why), text)
+}
+
+/// The sender of an interrupted transfer is there and offers nothing.
+pub(super) fn sender_silent(who: &str) -> Failure {
+    let text = format!(
+        "{who} is there but does not go on with it. Nothing is lost: ask them to send the same again while `hither \
+         receive` or `hither up` runs here."
+    );
+    Failure::new(Exit::TimedOut, text)
+}
+
+/// The running process receives nothing.
+pub(super) fn takes_nothing() -> Failure {
+    let text = "the hither that is running on this home only sends: wait for its end, or end it, then resume. Nothing \
+                was changed.";
+    Failure::new(Exit::Usage, text)
 }
 
 /// The records cannot be read or written.
@@ -139,67 +173,154 @@ pub(super) fn message_refused(who: &str) -> Failure {
     )
 }
 
-/// A transfer with `who` came to nothing. `kept` files had been put in place before.
-pub(super) fn transfer(why: &TransferFailure, side: Side, who: &str, kept: u32) -> Failure {
-    let (exit, text) = transfer_words(why, side, who);
-    let safe = match (side, kept) {
-        (Side::Sending, _) => String::new(),
-        (Side::Receiving, 0) => " Nothing partial was left.".to_owned(),
-        (Side::Receiving, kept) => {
-            format!(" {} arrived whole and stay; nothing partial was left.", count(kept.into(), "file"))
-        }
-    };
-    Failure::new(exit, text + &safe)
+/// How a transfer ended that is not complete.
+#[derive(Debug)]
+pub(super) struct End<'a> {
+    pub(super) side: Side,
+    /// The other side.
+    pub(super) who: &'a str,
+    /// Files that were put in place.
+    pub(super) kept: u32,
+    /// What is there of it, where it can be gone on with.
+    pub(super) left: Option<Left>,
+    /// The command that goes on with it; `None` for one that stays and goes on by itself.
+    pub(super) again: Option<&'a str>,
 }
 
-fn transfer_words(why: &TransferFailure, side: Side, who: &str) -> (Exit, String) {
-    let sending = side == Side::Sending;
+/// What is there of a transfer that can be gone on with.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) transfer: TransferId,
+    pub(super) name: String,
+    /// Bytes that the receiver has, as far as is known here.
+    pub(super) done: u64,
+    pub(super) total: u64,
+}
+
+/// A transfer came to nothing, for now or for good.
+pub(super) fn transfer(why: &TransferFailure, end: &End<'_>) -> Failure {
+    let (exit, text) = transfer_words(why, end);
+    Failure::new(exit, format!("{text}{}{}", safe(end), next(end)))
+}
+
+fn safe(end: &End<'_>) -> String {
+    let place = match (end.kept, end.side) {
+        (0, _) | (_, Side::Sending) => None,
+        (kept, Side::Receiving) => Some(count(kept.into(), "file")),
+    };
+    match (&end.left, end.side, place) {
+        (Some(left), side, place) => {
+            let there = if side == Side::Sending { "were sent" } else { "are kept here" };
+            let place = place.map(|files| format!(", {files} of it in place")).unwrap_or_default();
+            format!(" {} {there}{place}.", left.part())
+        }
+        (None, Side::Sending, _) => String::new(),
+        (None, Side::Receiving, None) => " Nothing partial was left.".to_owned(),
+        (None, Side::Receiving, Some(files)) => {
+            format!(" {files} arrived whole and stay; nothing partial was left.")
+        }
+    }
+}
+
+fn next(end: &End<'_>) -> String {
+    let Some(left) = &end.left else { return String::new() };
+    match (end.again, end.side) {
+        (None, _) => format!(" It goes on by itself when {} sends it again.", end.who),
+        (Some(again), Side::Sending) => format!(" To go on: `{again}`"),
+        (Some(again), Side::Receiving) => format!(" {}", left.next(again)),
+    }
+}
+
+impl Left {
+    /// How much of it is there.
+    pub(super) fn part(&self) -> String {
+        let of = if self.name.is_empty() { String::new() } else { format!(" of {}", inert(&self.name)) };
+        format!("{} of {}{of}", size(self.done), size(self.total))
+    }
+
+    /// How its receiver goes on, or does not.
+    pub(super) fn next(&self, again: &str) -> String {
+        let id = self.transfer.to_string();
+        let id = short(&id);
+        format!(
+            "To go on: `{again}`; the other side is asked for the rest, or sends the same again. `hither transfers \
+             cancel {id}` removes what is here instead."
+        )
+    }
+}
+
+fn transfer_words(why: &TransferFailure, end: &End<'_>) -> (Exit, String) {
+    let (who, sending) = (end.who, end.side == Side::Sending);
     match why {
         TransferFailure::Scan(error) => scan(error),
-        TransferFailure::Refused(why) if sending => (Exit::Refused, refused_there(*why, who)),
+        TransferFailure::Refused(why) if sending => (Exit::Refused, refused_there(*why, end)),
         TransferFailure::Refused(why) => refused_here(*why, who),
-        TransferFailure::Cancelled => (Exit::Interrupted, "stopped here.".to_owned()),
+        TransferFailure::Cancelled => (Exit::Refused, "the transfer was given up here.".to_owned()),
         TransferFailure::CancelledByPeer => (
             Exit::Refused,
-            format!("{who} stopped the transfer. Ask them, and run the same command again to go on."),
+            format!("{who} stopped the transfer for good. Ask them why; sending again begins anew."),
         ),
         TransferFailure::SourceChanged(Some(path)) => (
             Exit::NotVerified,
             format!(
-                "{} changed or vanished while it was sent, so the transfer was given up and {who} kept no part of \
-                 it. Send it again when it is at rest.",
-                shown(path)
+                "{} changed or vanished while it was sent, so the transfer stopped. Send again when it is at rest; {}",
+                shown(path),
+                if end.left.is_some() { "what did not change does not travel again." } else { "it begins anew." }
             ),
         ),
         TransferFailure::SourceChanged(None) => (
             Exit::NotVerified,
-            format!("a file changed at {who}'s side while it was sent. Ask them to send it again."),
+            format!(
+                "a file changed at {who}'s side while it was sent, so the transfer stopped. Ask them to send it again \
+                 when it is at rest."
+            ),
         ),
         TransferFailure::Mismatch => (
             Exit::NotVerified,
-            format!("what arrived is not what was offered: the transfer with {who} was given up. Try again."),
+            if end.left.is_some() {
+                format!("something did not arrive as it was sent, so the transfer with {who} stopped.")
+            } else {
+                format!("what arrived is not what was offered: the transfer with {who} was given up. Try again.")
+            },
         ),
         TransferFailure::DiskFull if sending => (
             Exit::NotWritable,
             format!(
-                "the disk at {who}'s side is full. Nothing of yours changed; send again when there is room."
+                "the disk at {who}'s side is full. Nothing of yours changed; send again when they have made room."
             ),
         ),
         TransferFailure::DiskFull => (
             Exit::NotWritable,
-            "the disk here is full. Make room, or receive elsewhere with --into DIR.".into(),
+            if end.left.is_some() {
+                "the disk here is full, so the transfer stopped. First make room.".into()
+            } else {
+                "the disk here is full. Make room, or receive elsewhere with --into DIR.".into()
+            },
         ),
         TransferFailure::WouldOverwrite if sending => (
             Exit::Refused,
-            format!("a file of that name exists at {who}'s side, and it was not overwritten."),
+            format!(
+                "a file of that name came to be at {who}'s side, and it was not overwritten. Send again when they have \
+                 moved it away."
+            ),
+        ),
+        TransferFailure::WouldOverwrite if end.left.is_some() => (
+            Exit::WouldOverwrite,
+            "something of that name came to be here meanwhile; it was left as it is, and the transfer stopped. First \
+             move it away."
+                .to_owned(),
         ),
         TransferFailure::WouldOverwrite => (Exit::WouldOverwrite, would_overwrite()),
         TransferFailure::Disk(Some(error)) if sending => (
             Exit::NotWritable,
             format!(
-                "a file could not be read: {}. The transfer was given up; nothing changed here.",
+                "a file could not be read: {}. The transfer stopped; nothing changed here.",
                 storage(error)
             ),
+        ),
+        TransferFailure::Disk(Some(error)) if end.left.is_some() => (
+            Exit::NotWritable,
+            format!("the folder cannot be used: {}. The transfer stopped.", storage(error)),
         ),
         TransferFailure::Disk(Some(error)) => (Exit::NotWritable, not_writable(&storage(error))),
         TransferFailure::Disk(None) => {
@@ -209,24 +330,16 @@ fn transfer_words(why: &TransferFailure, side: Side, who: &str) -> (Exit, String
                 format!("a file could not be {what} at {who}'s side. Nothing else was harmed."),
             )
         }
-        TransferFailure::LinkLost(why) => (
-            Exit::ConnectionLost,
-            format!(
-                "the connection to {who} was lost ({}). Run the same command again: what arrived whole can be left \
-                 out with --skip on the receiving side.",
-                link_loss(*why)
-            ),
-        ),
+        TransferFailure::LinkLost(why) => (Exit::ConnectionLost, lost(*why, end)),
         TransferFailure::TimedOut => (
             Exit::TimedOut,
             format!(
-                "nothing went on with {who} for minutes, though they are connected, so the transfer was given up. \
-                 What arrived whole is kept. Run the same command again."
+                "nothing went on with {who} for minutes, though they are connected, so the transfer stopped."
             ),
         ),
         TransferFailure::Unreachable(why) => (
             unreachable_exit(*why),
-            format!("{}. Nothing was sent. {}", unreachable_words(*why, who), unreachable_next(*why, who)),
+            format!("{}. {} {}", unreachable_words(*why, who), sent_before(end), unreachable_next(*why, who)),
         ),
         TransferFailure::Violation => (
             Exit::NotVerified,
@@ -237,24 +350,55 @@ fn transfer_words(why: &TransferFailure, side: Side, who: &str) -> (Exit, String
     }
 }
 
+/// The link is gone: at once where someone closed it, else after it was sought for a while.
+fn lost(why: LinkLoss, end: &End<'_>) -> String {
+    let who = end.who;
+    match (why, &end.left) {
+        (LinkLoss::Closed, Some(_)) => format!("the other side, {who}, stopped; it can be resumed."),
+        (LinkLoss::Closed, None) => {
+            format!("the other side, {who}, stopped. It is to be sent again from the start.")
+        }
+        (why, Some(_)) => format!(
+            "the connection to {who} was lost ({}) and did not come back in time; it can be resumed.",
+            link_loss(why)
+        ),
+        (why, None) => format!(
+            "the connection to {who} was lost ({}). It is to be sent again from the start.",
+            link_loss(why)
+        ),
+    }
+}
+
+/// What a transfer that was not even begun anew has lost: nothing.
+fn sent_before(end: &End<'_>) -> &'static str {
+    if end.left.is_some() { "Nothing more was sent, and nothing is lost." } else { "Nothing was sent." }
+}
+
 /// The peer said no; the words are for the sender.
-fn refused_there(why: Refusal, who: &str) -> String {
+fn refused_there(why: Refusal, end: &End<'_>) -> String {
+    let who = end.who;
     match why {
         Refusal::Declined => format!("{who} refused. Nothing was sent."),
         Refusal::Stranger => format!(
-            "{who} takes nothing from people who are not contacts. Nothing was sent. Ask them to run `hither receive \
-             --from ID` or `hither contacts add NAME ID` with your id (`hither id`)."
+            "{who} takes nothing from people who are not contacts. {} Ask them to run `hither receive \
+             --from ID` or `hither contacts add NAME ID` with your id (`hither id`).",
+            sent_before(end)
         ),
         Refusal::WouldOverwrite => format!(
-            "something of that name exists at {who}'s side, so it was refused and nothing was sent. They can receive \
-             with --overwrite, --rename or --skip."
+            "something of that name exists at {who}'s side, so it was refused. {} They can receive with --overwrite, \
+             --rename or --skip.",
+            sent_before(end)
         ),
-        Refusal::NoSpace => format!("it does not fit on the disk at {who}'s side. Nothing was sent."),
-        Refusal::NotWritable => format!("the folder at {who}'s side cannot be written. Nothing was sent."),
+        Refusal::NoSpace => format!("it does not fit on the disk at {who}'s side. {}", sent_before(end)),
+        Refusal::NotWritable => {
+            format!("the folder at {who}'s side cannot be written. {}", sent_before(end))
+        }
         Refusal::BadManifest => {
             format!("{who}'s hither cannot take these names or sizes. Nothing was sent.")
         }
-        Refusal::Busy => format!("{who} has too many transfers at once. Nothing was sent; try again later."),
+        Refusal::Busy => {
+            format!("{who} has too many transfers at once. {} Try again later.", sent_before(end))
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use hither_protocol::{
     Acceptance, Conflict, Decision, Event, Refusal, Rules, Standing, Strangers, TransferFailure,
 };
 
-use super::failure::{self, Side};
+use super::course;
+use super::failure::{self, End, Left, Side};
 use super::meter::{Meter, road_of};
 use super::offer;
 use super::session::{Session, is_interrupted};
@@ -33,6 +34,10 @@ pub(super) struct Manner {
     pub(super) conflict: Conflict,
     /// Standard output is for content, so messages go to standard error.
     pub(super) quiet_output: bool,
+    /// The folder is a passing one: what is interrupted cannot be gone on with.
+    pub(super) passing: bool,
+    /// The command that goes on with what was interrupted; `None` where it goes on by itself.
+    pub(super) again: Option<String>,
 }
 
 impl Manner {
@@ -43,7 +48,7 @@ impl Manner {
             Some(Existing::Rename) => Conflict::Rename,
             Some(Existing::Skip) => Conflict::Skip,
         };
-        Self { into, name: None, yes: global.yes, conflict, quiet_output: false }
+        Self { into, name: None, yes: global.yes, conflict, quiet_output: false, passing: false, again: None }
     }
 
     /// The rules of consent that go with it, where `can_ask` says whether there is someone to ask.
@@ -60,6 +65,7 @@ impl Manner {
             // Another name can only be given with an answer.
             ask_always: self.name.is_some(),
             ask_conflicts: can_ask,
+            forgetful: self.passing,
             ..Rules::default()
         }
     }
@@ -89,6 +95,8 @@ struct Known {
     here: u64,
     bytes: u64,
     meter: Option<Meter>,
+    /// How often, one after the other, the node knew nothing of it.
+    missed: u8,
 }
 
 impl Inbox {
@@ -109,6 +117,34 @@ impl Inbox {
             .try_for_each(|meter| meter.show(session, screen))
     }
 
+    /// Nothing happened for a moment: what the node no longer knows of is over.
+    pub(super) fn idle(&mut self, session: &Session) {
+        self.known.retain(|transfer, known| {
+            let transfer = *transfer;
+            let there = session.ask(move |node, _| node.progress(transfer)).is_some();
+            // A first miss may be an event that is on its way.
+            known.missed = if there { 0 } else { known.missed.saturating_add(1) };
+            known.missed < 3
+        });
+    }
+
+    /// What Ctrl-C leaves: how much is kept, and how to go on.
+    pub(super) fn left_behind(&self, session: &Session) -> String {
+        let left: Vec<_> =
+            self.known.keys().filter_map(|transfer| course::left(session, *transfer)).collect();
+        let parts: Vec<String> = left.iter().map(|left| format!("{} are kept here.", left.part())).collect();
+        let next = match (left.as_slice(), self.manner.again.as_deref()) {
+            ([], _) | (_, None) => return parts.join(" "),
+            ([left], Some(again)) => left.next(again),
+            (_, Some(again)) => {
+                format!(
+                    "To go on: `{again}`; the other sides are asked for the rest, or send the same again."
+                )
+            }
+        };
+        format!("{} {next}", parts.join(" "))
+    }
+
     /// Deals with an event.
     pub(super) fn handle(
         &mut self,
@@ -119,7 +155,7 @@ impl Inbox {
         match event {
             Event::Offered { transfer, from, standing, manifest, examined, decision } => {
                 let (name, bytes) = (manifest.name().to_owned(), manifest.bytes());
-                let known = Known { from, standing, name, here: 0, bytes, meter: None };
+                let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
                 self.offered(transfer, known, &manifest, &examined, decision, session, screen)
             }
             Event::Started { transfer, bytes, .. } => {
@@ -157,7 +193,29 @@ impl Inbox {
                 screen.note(&text)?;
                 Ok(Outcome::Open)
             }
-            Event::Failed { transfer, why, kept, .. } => self.failed(transfer, &why, kept, session, screen),
+            Event::Failed { transfer, why, kept, resumable } => {
+                let left = if resumable { course::left(session, transfer) } else { None };
+                self.failed(transfer, &why, kept, left, session, screen)
+            }
+            Event::Resuming { transfer, from, .. } | Event::StartsOver { transfer, from, .. } => {
+                // Its offer is not shown a second time; whoever was allowed to send it is no stranger.
+                let course::Known { name, bytes } = course::known(session, transfer);
+                let standing = Standing::Expected;
+                let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
+                self.known.entry(transfer).or_insert(known);
+                course::tell(&event, Side::Receiving, &session.who(from), session, screen)?;
+                Ok(Outcome::Open)
+            }
+            Event::Suspended { transfer, .. } | Event::Paused { transfer, .. } => {
+                if let Some(known) = self.known.get_mut(&transfer) {
+                    if matches!(event, Event::Suspended { .. }) {
+                        known.meter = None;
+                    }
+                    let who = session.who(known.from);
+                    course::tell(&event, Side::Receiving, &who, session, screen)?;
+                }
+                Ok(Outcome::Open)
+            }
             Event::Message { id, from, text, .. } => {
                 let contact = session.contact(from);
                 let message = screen::Event::Message { id: id.to_string(), from, contact, text, topic: None };
@@ -250,7 +308,11 @@ impl Inbox {
         session: &Session,
         screen: &mut Screen,
     ) -> Result<Answer, Failure> {
-        let wanted = || !is_interrupted() && session.ask(move |node, _| node.progress(transfer)).is_some();
+        let wanted = || {
+            // Whoever asks this process for something is not kept waiting by a question.
+            session.serve();
+            !is_interrupted() && session.ask(move |node, _| node.progress(transfer)).is_some()
+        };
         let entries = manifest.entries();
         if self.manner.name.is_some() && !(entries.len() == 1 && entries.iter().all(|entry| entry.is_file()))
         {
@@ -301,6 +363,7 @@ impl Inbox {
         transfer: TransferId,
         why: &TransferFailure,
         kept: u32,
+        left: Option<Left>,
         session: &Session,
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
@@ -308,12 +371,17 @@ impl Inbox {
             // Offers that went before they were whole are no news; a disk of ours that fails is.
             return Ok(match why {
                 TransferFailure::Disk(Some(_)) | TransferFailure::DiskFull => {
-                    Outcome::Failed(failure::transfer(why, Side::Receiving, "the sender", kept))
+                    let who = "the sender";
+                    let again = self.manner.again.as_deref();
+                    let end = End { side: Side::Receiving, who, kept, left, again };
+                    Outcome::Failed(failure::transfer(why, &end))
                 }
                 _ => Outcome::Open,
             });
         };
-        let failure = failure::transfer(why, Side::Receiving, &session.who(known.from), kept);
+        let (who, again) = (session.who(known.from), self.manner.again.as_deref());
+        let end = End { side: Side::Receiving, who: &who, kept, left, again };
+        let failure = failure::transfer(why, &end);
         // A stranger who takes an offer back before it moved does not end the wait.
         if known.standing == Standing::Stranger && known.meter.is_none() && failure.exit == Exit::Refused {
             screen.note(&failure.text)?;

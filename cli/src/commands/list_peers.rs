@@ -36,7 +36,7 @@ fn list(session: &Session, screen: &mut Screen) -> Result<(), Failure> {
     {
         match session.next()? {
             Next::Event(Event::NearbyChanged) => changed = Instant::now(),
-            Next::Event(_) | Next::Tick => {}
+            Next::Event(_) | Next::Told(..) | Next::Tick => {}
             Next::Interrupted => return Err(session.interrupted("Nothing was changed.")),
         }
     }

@@ -52,7 +52,7 @@ fn deliver(session: &Session, to: &Peer, text: &str, screen: &mut Screen) -> Res
             Next::Event(Event::Disconnected { peer: lost, .. }) if lost == peer => {
                 session.ask(move |node, now| node.connect(now, peer));
             }
-            Next::Event(_) | Next::Tick => {}
+            Next::Event(_) | Next::Told(..) | Next::Tick => {}
             Next::Interrupted => {
                 session.settle_anyway();
                 return Err(

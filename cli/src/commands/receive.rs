@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::inbox::{Inbox, Manner, Outcome};
 use super::session::{Next, Part, Session};
+use super::{Typed, course};
 use crate::args::{Destination, Global, Peer};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -22,6 +23,7 @@ pub(super) fn run(
     home: &Home,
     from: Option<&Peer>,
     destination: Destination,
+    typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let spool = match destination {
@@ -34,7 +36,8 @@ pub(super) fn run(
         Destination::StandardOutput => Some(spool(home)?),
         _ => None,
     };
-    let manner = manner(global, &destination, spool.as_ref())?;
+    let manner =
+        Manner { again: Some(typed.line().to_owned()), ..manner(global, &destination, spool.as_ref())? };
     let mut rules = manner.rules(screen.can_ask());
     rules.only_expected = from.is_some();
     if let Some(Peer::Address(at)) = from {
@@ -75,11 +78,16 @@ fn wait(
                 Outcome::Finished(paths) => received = received.or(Some(paths)),
                 Outcome::Failed(why) => failure = failure.or(Some(why)),
             },
-            Next::Tick => {}
+            Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,
+            Next::Tick => inbox.idle(session),
             Next::Interrupted => {
-                let next = "What arrived whole stays, nothing partial is left. To go on, receive again and let the \
-                            other side send again.";
-                return Err(session.interrupted(next));
+                let next = match inbox.left_behind(session) {
+                    left if left.is_empty() => {
+                        "What arrived whole stays, nothing partial is left.".to_owned()
+                    }
+                    left => left,
+                };
+                return Err(session.interrupted(&next));
             }
         }
         inbox.tick(session, screen)?;
@@ -109,7 +117,8 @@ fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -
         }
         Destination::StandardOutput => {
             let into = spool.map(|spool| spool.path().to_owned()).unwrap_or_default();
-            Manner { name: Some(SPOOLED.to_owned()), quiet_output: true, ..Manner::new(global, into) }
+            let name = Some(SPOOLED.to_owned());
+            Manner { name, quiet_output: true, passing: true, ..Manner::new(global, into) }
         }
     })
 }
@@ -118,9 +127,7 @@ fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -
 pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     // `.` at the end would be printed.
     let path = if path == Path::new(".") { std::env::current_dir() } else { std::path::absolute(path) };
-    path.map_err(|error| {
-        Failure::new(Exit::Usage, format!("the directory to receive into is not known: {error}"))
-    })
+    path.map_err(|error| Failure::new(Exit::Usage, format!("the current directory is not known: {error}")))
 }
 
 /// A directory for content that comes from or goes to a pipe; gone with the value.

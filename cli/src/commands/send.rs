@@ -8,10 +8,12 @@ use hither_protocol::identity::PeerId;
 use hither_protocol::{Event, Rules};
 use tempfile::TempDir;
 
-use super::failure::{self, Side};
+use super::Typed;
+use super::course::{self, Known};
+use super::failure::{self, End, Side};
 use super::meter::{Meter, road_of};
 use super::offer;
-use super::receive::spool;
+use super::receive::{absolute, spool};
 use super::session::{Next, Part, Session};
 use crate::args::{Content, Global, Peer};
 use crate::exit::{Exit, Failure};
@@ -27,34 +29,40 @@ pub(super) fn run(
     home: &Home,
     to: &Peer,
     content: Content,
+    typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     // Before anything else runs: reading standard input may take as long as it likes.
-    let (paths, _spool) = paths(home, content)?;
-    let session = Session::open(global, home, "send", Part::Reaching, Rules::default(), screen)?;
-    let outcome = session.recipient(to).and_then(|peer| transfer(&session, peer, paths, screen));
+    let (paths, spool) = paths(home, content)?;
+    // What comes from a pipe is gone with this process, so there is nothing to go on with.
+    let rules = Rules { forgetful: spool.is_some(), ..Rules::default() };
+    let session = Session::open(global, home, "send", Part::Reaching, rules, screen)?;
+    let outcome =
+        session.recipient(to).and_then(|peer| transfer(&session, peer, paths, typed.line(), screen));
     session.close();
     outcome
 }
 
-fn transfer(
+/// Offers paths, absolute ones, and follows the transfer to its end. `again` is the command that goes on with it.
+pub(super) fn transfer(
     session: &Session,
     peer: PeerId,
     paths: Vec<PathBuf>,
+    again: &str,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let ours = session.ask(move |node, now| node.offer(now, peer, paths)).map_err(failure::offer)?;
     let who = session.who(peer);
     let mut meter = None;
     let (mut connected, mut waiting) = (false, false);
-    // What it is called and how large it is, once that is known, and how much of it need not travel.
-    let mut offered = None;
+    // What it is called and how large it is, once that is known.
+    let mut offered: Option<Known> = None;
     loop {
         match session.next()? {
             Next::Event(event) => match event {
                 Event::Offering { transfer, manifest, left_out } if transfer == ours => {
                     let (files, bytes) = (offer::files(&manifest), manifest.bytes());
-                    offered = Some((manifest.name().to_owned(), bytes));
+                    offered = Some(Known { name: manifest.name().to_owned(), bytes });
                     if screen.is_json() {
                         screen.event(&screen::Event::Offer {
                             transfer: transfer.to_string(),
@@ -77,9 +85,13 @@ fn transfer(
                     connected = true;
                     screen.note(&format!("reached {who} at {address} ({})", road_of(road).name()))?;
                 }
-                Event::Started { transfer, .. } if transfer == ours => {
-                    let (name, _) = offered.clone().unwrap_or_default();
-                    meter = Some(Meter::new(ours, name));
+                Event::Started { transfer, resumed, .. } if transfer == ours => {
+                    let known = offered.clone().unwrap_or_default();
+                    if resumed > 0 {
+                        course::goes_on(ours, &known, resumed, screen)?;
+                    }
+                    waiting = true;
+                    meter = Some(Meter::new(ours, known.name));
                 }
                 Event::Finished { transfer, bytes, took, road, root, paths, resumed } if transfer == ours => {
                     let (transfer, root) = (transfer.to_string(), root.to_string());
@@ -87,20 +99,33 @@ fn transfer(
                     let done = screen::Event::Done { transfer, bytes, took, root, paths, resumed, road };
                     return screen.event(&done);
                 }
-                Event::Failed { transfer, why, kept, .. } if transfer == ours => {
-                    return Err(failure::transfer(&why, Side::Sending, &who, kept));
+                Event::Failed { transfer, why, kept, resumable } if transfer == ours => {
+                    let left = if resumable { course::left(session, ours) } else { None };
+                    let end = End { side: Side::Sending, who: &who, kept, left, again: Some(again) };
+                    return Err(failure::transfer(&why, &end));
+                }
+                Event::Suspended { transfer, .. } if transfer == ours => {
+                    meter = None;
+                    course::tell(&event, Side::Sending, &who, session, screen)?;
+                }
+                Event::Paused { transfer, .. } if transfer == ours => {
+                    course::tell(&event, Side::Sending, &who, session, screen)?;
                 }
                 _ => {}
             },
+            Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,
             Next::Tick => {}
             Next::Interrupted => {
-                let next = format!(
-                    "{who} keeps what arrived whole, and no part of the rest. The same command sends again."
-                );
+                let next = match course::left(session, ours) {
+                    Some(left) => {
+                        format!("{} were sent and {who} keeps them. To go on: `{again}`", left.part())
+                    }
+                    None => format!("{who} keeps what arrived whole. To send again: `{again}`"),
+                };
                 return Err(session.interrupted(&next));
             }
         }
-        if connected && offered.is_some() && !waiting && meter.is_none() {
+        if connected && offered.is_some() && !waiting {
             waiting = true;
             screen.note(&format!("waiting for {who} to accept"))?;
         }
@@ -128,7 +153,11 @@ fn paths(home: &Home, content: Content) -> Result<(Vec<PathBuf>, Option<TempDir>
         Failure::new(Exit::NotWritable, text)
     };
     let (name, text) = match content {
-        Content::Paths(paths) => return Ok((paths, None)),
+        // The same paths are the same transfer, wherever they are named from.
+        Content::Paths(paths) => {
+            let paths = paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+            return Ok((paths, None));
+        }
         Content::Text(text, _) if text.is_empty() => {
             return Err(Failure::new(Exit::Usage, "there is no text to send: --text TEXT"));
         }

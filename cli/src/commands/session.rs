@@ -1,5 +1,6 @@
 //! A running node on a home for as long as a command lasts: its start, its events, names of contacts, Ctrl-C.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -7,16 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hither_protocol::identity::PeerId;
-use hither_protocol::{Config, Contact, Event, Node, Rules};
+use hither_protocol::transfer::TransferId;
+use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView};
 use hither_runtime_smol::interrupt::Interrupts;
 use hither_runtime_smol::{Options, Runtime, has_aes, max_datagram};
 
+use super::desk::{Answer, Desk, Request, Ticket};
 use super::{failure, id};
 use crate::args::{Global, Peer, nearest};
 use crate::exit::{Exit, Failure};
 use crate::home::{Home, HomeLock};
 use crate::inert::inert;
-use crate::screen::{self, Screen};
+use crate::screen::{self, Screen, Transfer, TransferState};
 
 /// The port that others expect, and that a firewall may let through.
 const PORT: u16 = 4242;
@@ -41,6 +44,8 @@ pub(super) enum Next {
     Event(Event),
     /// Nothing, for a moment.
     Tick,
+    /// Another command of this person's let a transfer stand still, or go on.
+    Told(TransferId, bool),
     /// Ctrl-C. The command should end.
     Interrupted,
 }
@@ -51,6 +56,9 @@ pub(super) struct Session {
     contacts: Vec<Contact>,
     me: PeerId,
     records: PathBuf,
+    /// Whether offers are taken.
+    takes_offers: bool,
+    desk: RefCell<Desk>,
     // Dropped last: the home is free once the node has ended.
     _lock: HomeLock,
 }
@@ -65,7 +73,18 @@ impl Session {
         rules: Rules,
         screen: &mut Screen,
     ) -> Result<Self, Failure> {
-        let lock = home.lock(command)?;
+        Self::open_locked(home.lock(command)?, global, home, part, rules, screen)
+    }
+
+    /// The same on a home that this process has.
+    pub(super) fn open_locked(
+        lock: HomeLock,
+        global: &Global,
+        home: &Home,
+        part: Part,
+        rules: Rules,
+        screen: &mut Screen,
+    ) -> Result<Self, Failure> {
         let identity = id::identity(home, screen)?;
         let me = identity.peer_id();
         watch_interrupts();
@@ -90,11 +109,13 @@ impl Session {
             config,
         };
         let runtime = Runtime::start(options, identity).map_err(|error| failure::start(&error))?;
-        let mut session = Self { runtime, contacts: Vec::new(), me, records, _lock: lock };
+        let (takes_offers, desk) = (part == Part::Reachable, RefCell::new(Desk::new(home)));
+        let mut session =
+            Self { runtime, contacts: Vec::new(), me, records, takes_offers, desk, _lock: lock };
         loop {
             match session.next()? {
                 Next::Event(Event::Ready) => break,
-                Next::Event(_) | Next::Tick => {}
+                Next::Event(_) | Next::Told(..) | Next::Tick => {}
                 Next::Interrupted => return Err(session.interrupted("Nothing was done.")),
             }
         }
@@ -125,6 +146,9 @@ impl Session {
         if is_interrupted() {
             return Ok(Next::Interrupted);
         }
+        if let Some(told) = self.serve() {
+            return Ok(told);
+        }
         match self.runtime.next_event(Some(TICK)) {
             Some(Event::StorageFailed(error)) => Err(failure::records(&error, &self.records)),
             Some(event) => Ok(Next::Event(event)),
@@ -152,6 +176,87 @@ impl Session {
     /// Says goodbye to peers and frees the home.
     pub(super) fn close(self) {
         self.runtime.close(GRACE);
+        self.desk.into_inner().answer_all();
+    }
+
+    /// Does what other commands of this person's ask for, now and then.
+    pub(super) fn serve(&self) -> Option<Next> {
+        let mut desk = self.desk.borrow_mut();
+        let mut told = None;
+        desk.answer_removed(|transfer| {
+            self.transfer(transfer).is_none() && self.ask(|node, _| node.is_settled())
+        });
+        // One at a time, so that each is told of.
+        if let Some((ticket, request)) = desk.next() {
+            match request {
+                Request::List => desk.answer(&ticket, &Answer::Transfers(self.transfers())),
+                Request::Pause(transfer) => {
+                    let paused = self.ask(move |node, now| node.pause(now, transfer));
+                    told = paused.is_ok().then_some(Next::Told(transfer, true));
+                    desk.answer(&ticket, &answer_to(paused));
+                }
+                Request::Resume(transfer) => {
+                    let (answer, goes_on) = self.resume(transfer);
+                    told = goes_on.then_some(Next::Told(transfer, false));
+                    desk.answer(&ticket, &answer);
+                }
+                Request::Cancel(transfer) => self.cancel(&mut desk, ticket, transfer),
+            }
+        }
+        told
+    }
+
+    fn resume(&self, transfer: TransferId) -> (Answer, bool) {
+        let Some(view) = self.transfer(transfer) else {
+            return (Answer::Failed(failure::no_transfer()), false);
+        };
+        let begins = view.state == hither_protocol::TransferState::Interrupted;
+        if begins && !view.sending && !self.takes_offers {
+            return (Answer::Failed(failure::takes_nothing()), false);
+        }
+        let resumed = self.ask(move |node, now| node.resume(now, transfer));
+        (answer_to(resumed), resumed.is_ok())
+    }
+
+    /// The answer comes once nothing partial is left.
+    fn cancel(&self, desk: &mut Desk, ticket: Ticket, transfer: TransferId) {
+        match self.ask(move |node, now| node.cancel(now, transfer)) {
+            Ok(()) => desk.answer_once_removed(ticket, transfer),
+            failed @ Err(_) => desk.answer(&ticket, &answer_to(failed)),
+        }
+    }
+
+    /// Transfers that are under way or can be gone on with, the oldest first.
+    pub(super) fn transfers(&self) -> Vec<Transfer> {
+        let views = self.ask(|node, _| node.transfers());
+        views.into_iter().map(|view| self.row(&view)).collect()
+    }
+
+    /// One of them.
+    pub(super) fn transfer(&self, transfer: TransferId) -> Option<TransferView> {
+        self.ask(move |node, _| node.transfers().into_iter().find(|view| view.transfer == transfer))
+    }
+
+    fn row(&self, view: &TransferView) -> Transfer {
+        let path = view.paths.first();
+        let folder =
+            if view.sending { path.and_then(|path| path.parent()) } else { path.map(PathBuf::as_path) };
+        Transfer {
+            transfer: view.transfer.to_string(),
+            sending: view.sending,
+            peer: view.peer,
+            contact: self.contact(view.peer),
+            name: view.name.clone(),
+            done: view.done,
+            total: view.bytes,
+            state: match view.state {
+                hither_protocol::TransferState::Active => TransferState::Active,
+                hither_protocol::TransferState::Paused => TransferState::Paused,
+                hither_protocol::TransferState::Waiting => TransferState::Waiting,
+                hither_protocol::TransferState::Interrupted => TransferState::Interrupted,
+            },
+            folder: folder.map(|folder| folder.to_string_lossy().into_owned()),
+        }
     }
 
     /// The failure of a command that Ctrl-C ended.
@@ -215,6 +320,13 @@ impl Session {
             screen.note("This machine is on no network now; it will be reachable when it is.")?;
         }
         Ok(())
+    }
+}
+
+fn answer_to(outcome: Result<(), AnswerError>) -> Answer {
+    match outcome {
+        Ok(()) => Answer::Done,
+        Err(_) => Answer::Failed(failure::no_transfer()),
     }
 }
 

@@ -40,11 +40,15 @@ fn stay(session: &Session, manner: Manner, screen: &mut Screen) -> Result<(), Fa
                 Outcome::Open | Outcome::Finished(_) => {}
                 Outcome::Failed(failure) => screen.event(&Event::Error(failure))?,
             },
-            Next::Tick => {}
+            Next::Told(transfer, paused) => super::course::told(transfer, paused, screen)?,
+            Next::Tick => inbox.idle(session),
             Next::Interrupted => {
-                let next = "What arrived whole stays, nothing partial is left; messages that wait are kept. `hither \
-                            up` goes on.";
-                return Err(session.interrupted(next));
+                let left = match inbox.left_behind(session) {
+                    left if left.is_empty() => "What arrived whole stays, nothing partial is left".to_owned(),
+                    left => left.trim_end_matches('.').to_owned(),
+                };
+                let next = format!("{left}; messages that wait are kept. `hither up` goes on.");
+                return Err(session.interrupted(&next));
             }
         }
         inbox.tick(session, screen)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hither_protocol::identity::PeerId;
 use serde_json::{Value, json};
 
+use super::course::{Course, Transfer};
 use super::human::{count, duration, left, rate, size};
 use crate::exit::Failure;
 use crate::inert::{inert, is_hostile};
@@ -101,6 +102,10 @@ pub enum Event {
         /// Where it would be reached, best first.
         addresses: Vec<SocketAddr>,
     },
+    /// What happens to a transfer between its start and its end.
+    Course(Course),
+    /// A transfer that is under way, or can be gone on with.
+    Transfer(Transfer),
     /// The command failed.
     Error(Failure),
 }
@@ -194,7 +199,7 @@ impl PeerState {
 impl Event {
     /// Whether it is what the command was run for, and so belongs on standard output.
     pub(super) fn is_data(&self) -> bool {
-        matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Peer { .. })
+        matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Peer { .. } | Self::Transfer(_))
     }
 
     /// The event as one JSON object without a line end, `time` in Unix milliseconds.
@@ -238,6 +243,8 @@ impl Event {
                     "addresses": addresses,
                 })
             }
+            Self::Course(course) => course.value(),
+            Self::Transfer(transfer) => transfer.value(),
             Self::Error(Failure { exit, text }) => {
                 json!({"event": "error", "code": exit.code(), "name": exit.name(), "text": text})
             }
@@ -293,6 +300,8 @@ impl Event {
                 let at = addresses.first().map(|at| format!(" at {at}")).unwrap_or_default();
                 format!("{name}  {}{road}{rtt}{at}{id}", state.name())
             }
+            Self::Course(course) => course.human(),
+            Self::Transfer(transfer) => transfer.human(),
             Self::Error(failure) => failure.text.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! The one way to the terminal: data on standard output, all else on standard error, or JSON lines.
 
 mod answers;
+mod course;
 mod event;
 mod human;
 mod progress;
@@ -14,6 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
+pub(crate) use course::short;
+pub use course::{Course, Pauser, Transfer, TransferState};
 pub use event::{Delivery, Event, PeerState, Progress, Road};
 pub use human::{count, duration, left, rate, size};
 use progress::ProgressLines;
@@ -80,6 +83,10 @@ impl Screen {
                 self.progress.around(|| write(&mut self.err, &text))
             }
             Event::Done { transfer, .. } => {
+                self.progress.clear(Some(transfer));
+                self.note(&event.human())
+            }
+            Event::Course(Course::Suspended { transfer, .. }) => {
                 self.progress.clear(Some(transfer));
                 self.note(&event.human())
             }

@@ -54,11 +54,15 @@ impl Node {
 
     /// The command line `hither ARGUMENTS` on this home and loopback.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        self.command_at("0", arguments)
+    }
+
+    fn command_at<S: AsRef<OsStr>>(&self, port: &str, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hither"));
         command
             .arg("--home")
             .arg(self.path("home"))
-            .args(["--interface", "lo", "--port", "0"])
+            .args(["--interface", "lo", "--port", port])
             .args(arguments);
         for variable in ["HITHER_HOME", "HITHER_INTERFACE", "HITHER_PASSPHRASE_FILE"] {
             command.env_remove(variable);
@@ -70,6 +74,11 @@ impl Node {
     /// Starts it with `--json`.
     pub fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
         Running::start(self.command(arguments).arg("--json"))
+    }
+
+    /// Starts it with `--json` at a port that is known.
+    pub fn start_at<S: AsRef<OsStr>>(&self, port: &str, arguments: &[S]) -> Running {
+        Running::start(self.command_at(port, arguments).arg("--json"))
     }
 
     /// Runs it with `--json` to its end.
@@ -196,6 +205,12 @@ impl Running {
     pub fn interrupt(&self) {
         let process = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    }
+
+    /// Ends it at once, without a word to anyone: SIGKILL where there are signals.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits for its end.

@@ -55,7 +55,8 @@ pub struct Rules {
     pub expected: BTreeSet<PeerId>,
     /// Refuse everyone but those expected.
     pub only_expected: bool,
-    /// Whether transfers that are interrupted cannot be gone on with: their folder is a passing one.
+    /// Whether transfers that are interrupted cannot be gone on with in another run: their folder, or what is sent, is
+    /// a passing one.
     pub forgetful: bool,
 }
 

@@ -101,8 +101,9 @@ impl Node {
             Ok(examined) => examined,
             Err(error) => {
                 if acceptance.is_some() {
-                    let why = TransferFailure::Disk(Some(error));
-                    self.event(Event::Failed { transfer, why, kept: 0, resumable: false });
+                    let (why, resumable) =
+                        (TransferFailure::Disk(Some(error)), self.unfinished.contains(transfer));
+                    self.event(Event::Failed { transfer, why, kept: 0, resumable });
                 } else {
                     let examined = Examined { free: 0, existing: Vec::new(), alternatives: Vec::new() };
                     let decision = Decision::Refused(Refusal::NotWritable);
@@ -200,7 +201,8 @@ impl Node {
         how: Acceptance,
     ) {
         if examined.free < needed(manifest, examined, how.conflict) {
-            self.event(Event::Failed { transfer, why: TransferFailure::DiskFull, kept: 0, resumable: false });
+            let resumable = self.unfinished.contains(transfer);
+            self.event(Event::Failed { transfer, why: TransferFailure::DiskFull, kept: 0, resumable });
             return self.refuse_offer(now, transfer, Refusal::NoSpace);
         }
         let mut places = Places::default();
@@ -210,12 +212,8 @@ impl Node {
         let mut skip = EntrySet::default();
         match how.conflict {
             Conflict::Refuse if !examined.existing.is_empty() => {
-                self.event(Event::Failed {
-                    transfer,
-                    why: TransferFailure::WouldOverwrite,
-                    kept: 0,
-                    resumable: false,
-                });
+                let (why, resumable) = (TransferFailure::WouldOverwrite, self.unfinished.contains(transfer));
+                self.event(Event::Failed { transfer, why, kept: 0, resumable });
                 return self.refuse_offer(now, transfer, Refusal::WouldOverwrite);
             }
             Conflict::Refuse | Conflict::Overwrite => {}

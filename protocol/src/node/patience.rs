@@ -31,7 +31,8 @@ impl Node {
                 Some(State::Listing { .. }) => self.refuse_offer(now, transfer, Refusal::BadManifest),
                 Some(State::Asked { .. }) => {
                     let why = TransferFailure::Refused(Refusal::Declined);
-                    self.event(Event::Failed { transfer, why, kept: 0, resumable: false });
+                    let resumable = self.unfinished.contains(transfer);
+                    self.event(Event::Failed { transfer, why, kept: 0, resumable });
                     self.refuse_offer(now, transfer, Refusal::Declined);
                 }
                 Some(State::Suspended { .. }) => self.give_up_suspended(transfer),

@@ -303,7 +303,11 @@ impl Node {
     /// Makes durable, and puts in place, what is to be; everything that is written, if it is `due`.
     fn settle(&mut self, now: Instant, transfer: TransferId, due: bool) {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
-        let State::Receiving { receiver, .. } = &mut incoming.state else { return };
+        let State::Receiving { receiver, .. } = &mut incoming.state else {
+            // Whatever it ends with sees to what is written.
+            incoming.due = None;
+            return;
+        };
         if let Some(work) = receiver.next_checkpoint(due) {
             incoming.busy = incoming.busy.saturating_add(1);
             self.storage.ask(work, Purpose::Checkpoint(transfer));

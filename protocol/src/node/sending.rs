@@ -262,7 +262,8 @@ impl Node {
                 outgoing.again = Some(Again { until: now, next: None });
                 self.open_stream_beside(now, link, to, bytes);
                 self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
-                if is_journaled(&manifest) && paths.iter().all(|path| is_text(path)) {
+                let worth = is_journaled(&manifest) && !self.rules.forgetful;
+                if worth && paths.iter().all(|path| is_text(path)) {
                     self.keep_record(now, transfer, to, &manifest, Way::Sending(paths));
                 }
                 if paused {

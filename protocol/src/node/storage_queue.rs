@@ -56,15 +56,16 @@ pub(super) struct StorageQueue {
     last: Option<TransferId>,
     moving: usize,
     purposes: BTreeMap<StorageId, Purpose>,
-    commits: usize,
+    /// Commits and removals that are not done.
+    lasting: usize,
 }
 
 impl StorageQueue {
     pub(super) fn ask(&mut self, work: Work, purpose: Purpose) {
         let id = StorageId(self.next);
         self.next = self.next.saturating_add(1);
-        if matches!(work, Work::Commit(_)) {
-            self.commits = self.commits.saturating_add(1);
+        if matches!(work, Work::Commit(_) | Work::Discard { .. }) {
+            self.lasting = self.lasting.saturating_add(1);
         }
         let request = StorageRequest { id, work };
         match purpose.moves() {
@@ -100,8 +101,10 @@ impl StorageQueue {
         if purpose.moves().is_some() {
             self.moving = self.moving.saturating_sub(1);
         }
-        if matches!(purpose, Purpose::Chat(_) | Purpose::Contacts | Purpose::Records) {
-            self.commits = self.commits.saturating_sub(1);
+        let lasting =
+            matches!(purpose, Purpose::Chat(_) | Purpose::Contacts | Purpose::Records | Purpose::Discard(_));
+        if lasting {
+            self.lasting = self.lasting.saturating_sub(1);
         }
         Some(purpose)
     }
@@ -110,7 +113,8 @@ impl StorageQueue {
         self.purposes.is_empty()
     }
 
-    pub(super) fn commits(&self) -> usize {
-        self.commits
+    /// Whether nothing is to be committed or removed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.lasting == 0
     }
 }

@@ -307,8 +307,9 @@ impl Node {
         }
     }
 
-    /// Whether everything that must last is on disk. Before that, what the user asked for may be lost in a crash.
+    /// Whether everything that must last is on disk, and what was given up is gone from it. Before that, what the user
+    /// asked for may be lost in a crash.
     pub fn is_settled(&self) -> bool {
-        self.storage.commits() == 0
+        self.storage.is_settled()
     }
 }

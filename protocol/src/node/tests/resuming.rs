@@ -115,6 +115,19 @@ fn a_sender_that_was_started_anew_is_put_off_until_the_old_attempt_is_wound_up()
 }
 
 #[test]
+fn a_transfer_that_was_lost_before_it_was_made_durable_leaves_no_timer_behind() {
+    let (mut bench, bob, _) = receiving();
+    let again = bench.restart(bob);
+    let link = bench.link(again);
+    bench.offer(again, link, id(1), film());
+    assert_eq!(suspended(&bench), 1);
+    // The moment comes at which what was written was to be made durable.
+    bench.run_for(Duration::from_secs(2));
+    bench.offer(again, link, id(1), film());
+    assert_eq!(runs(&bench.answers(again, id(1))).len(), 1);
+}
+
+#[test]
 fn the_name_of_a_transfer_is_nothing_in_another_senders_mouth() {
     let (mut bench, bob, _) = receiving();
     bench.restart(bob);
