@@ -1,9 +1,12 @@
 //! Files: what is offered, how it is cut and hashed, and the machines that send and receive it.
 
+pub(crate) mod bits;
 pub mod hash;
 mod manifest;
 mod path;
+pub(crate) mod pieces;
 mod receiver;
+pub(crate) mod schedule;
 mod sender;
 #[cfg(test)]
 mod tests;
