@@ -5,16 +5,21 @@ pub mod hash;
 mod manifest;
 mod path;
 pub(crate) mod pieces;
+pub(crate) mod proof;
 mod receiver;
 pub(crate) mod schedule;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod ticket;
 
 pub use manifest::{BadManifest, Entry, EntryKind, Manifest};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
+pub use pieces::MAX_PIECES;
 pub(crate) use receiver::{Receiver, WriteFailure};
 pub(crate) use sender::{ReadFailure, Sender};
+pub(crate) use ticket::is_dialable;
+pub use ticket::{MAX_TICKET_ADDRESSES, ParseTicketError, Shared, Ticket};
 
 /// Names a transfer between two peers: 16 random bytes, chosen by the sender.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
