@@ -1,4 +1,5 @@
 @0xd9a8a3c1f3f7e002;
+using Share = import "share.capnp".Share;
 # What travels on the control channel of a link: one frame each, in order, both ways.
 
 struct Control {
@@ -10,6 +11,7 @@ struct Control {
     complete @4 :Complete;   # the sender has sent everything
     received @5 :Received;   # the receiver has everything, verified and in place
     cancel @6 :Cancel;       # either side gives a transfer up
+    share @7 :Share;         # about content known by its root
   }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hither_protocol::storage::{ScanError, StorageError};
+use hither_protocol::transfer::MAX_PIECES;
 use hither_protocol::{
     AnswerError, ContactError, LinkLoss, OfferError, Refusal, SendError, TransferFailure, Unreachable,
 };
@@ -227,6 +228,20 @@ fn transfer_words(why: &TransferFailure, side: Side, who: &str) -> (Exit, String
         TransferFailure::Unreachable(why) => (
             unreachable_exit(*why),
             format!("{}. Nothing was sent. {}", unreachable_words(*why, who), unreachable_next(*why, who)),
+        ),
+        TransferFailure::NobodyHasIt => (
+            Exit::Unreachable,
+            format!(
+                "nobody who was reached has it, or the rest of it. Is {who} still sharing it? Ask for a new ticket, or \
+                 run the same command again when they are."
+            ),
+        ),
+        TransferFailure::TooLarge => (
+            Exit::Usage,
+            format!(
+                "it is more than can be shared or fetched at once: {MAX_PIECES} pieces of 256 KiB, or as many files, \
+                 all together. Share it in parts."
+            ),
         ),
         TransferFailure::Violation => (
             Exit::NotVerified,

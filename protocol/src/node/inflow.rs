@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::Node;
 use super::patience::LISTING;
 use super::receiving::Incoming;
+use super::sharing::ShareInflow;
 use crate::identity::PeerId;
 use crate::link::{ChannelRead, LinkKey};
 use crate::storage::MAX_ENTRIES;
@@ -25,7 +26,7 @@ const MAX_OF_STRANGER: usize = 2;
 /// Entries of a stranger's offer.
 const MAX_ENTRIES_OF_STRANGER: u32 = 20_000;
 /// Bytes being written, all together; at this bound no new chunk is read.
-const MAX_WRITING: u64 = 12 * 1024 * 1024;
+pub(super) const MAX_WRITING: u64 = 12 * 1024 * 1024;
 /// Strangers whose refused offers the user is told of.
 const MAX_TOLD: usize = 100;
 
@@ -36,6 +37,7 @@ pub(super) enum Inflow {
     Opening(FrameReader),
     Manifest(TransferId, FrameReader),
     Chunks(TransferId, FrameReader, Option<(Chunk, BytesMut)>),
+    Share(ShareInflow),
 }
 
 /// Why a channel is read no further.
@@ -57,7 +59,7 @@ impl Inflow {
     /// Whose it is, once that is known.
     pub(super) fn transfer(&self) -> Option<TransferId> {
         match self {
-            Self::Opening(_) => None,
+            Self::Opening(_) | Self::Share(_) => None,
             Self::Manifest(transfer, _) | Self::Chunks(transfer, ..) => Some(*transfer),
         }
     }
@@ -71,6 +73,16 @@ impl Inflow {
             Self::Chunks(_, _, Some((head, content))) => {
                 usize::try_from(head.length).unwrap_or(0).saturating_sub(content.len())
             }
+            Self::Share(share) => share.wanted(),
+        }
+    }
+
+    /// Whether the next bytes begin a chunk, for which there has to be room.
+    fn is_between_chunks(&self) -> bool {
+        match self {
+            Self::Chunks(_, _, None) => true,
+            Self::Share(share) => share.is_between_pieces(),
+            _ => false,
         }
     }
 }
@@ -83,7 +95,7 @@ impl Node {
                 self.inflows.remove(&(link, channel)).unwrap_or(Inflow::Opening(FrameReader::default()));
             let outcome = loop {
                 // A chunk that has begun is finished: what waits for it may be all that could make room.
-                if self.writing >= MAX_WRITING && matches!(inflow, Inflow::Chunks(_, _, None)) {
+                if self.writing >= MAX_WRITING && inflow.is_between_chunks() {
                     self.starved.insert(link);
                     break Ok(true);
                 }
@@ -114,6 +126,9 @@ impl Node {
 
     /// A channel is gone. A manifest that did not arrive whole is none.
     fn inflow_gone(&mut self, now: Instant, inflow: &Inflow) {
+        if let Inflow::Share(share) = inflow {
+            self.share_inflow_gone(now, share);
+        }
         if let Inflow::Manifest(transfer, _) = inflow
             && self.incoming.get(transfer).is_some_and(Incoming::is_listing)
         {
@@ -135,6 +150,7 @@ impl Node {
                     let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
                     *inflow = self.channel_opened(now, link, peer, &frame)?;
                 }
+                Inflow::Share(share) => return self.share_inflow(now, share, data),
                 Inflow::Manifest(transfer, frames) => {
                     let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
                     self.manifest_part(*transfer, &frame)?;
@@ -180,6 +196,8 @@ impl Node {
                 }
                 Ok(Inflow::Chunks(transfer, FrameReader::default(), None))
             }
+            ChannelOpen::Outline(head) => self.outline_opened(peer, head).map(Inflow::Share),
+            ChannelOpen::Pieces(root) => self.pieces_opened(peer, root).map(Inflow::Share),
             ChannelOpen::Manifest(head) => self.offer_begins(now, link, peer, head),
         }
     }
@@ -247,6 +265,7 @@ impl Node {
         match inflow {
             Inflow::Manifest(transfer, frames) if !frames.is_inside() => self.manifest_whole(now, *transfer),
             Inflow::Chunks(_, frames, None) if !frames.is_inside() => {}
+            Inflow::Share(share) => return self.share_inflow_ended(now, share),
             _ => return Err(Stop::Violation),
         }
         Ok(())

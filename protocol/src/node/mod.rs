@@ -11,6 +11,7 @@ mod inflow;
 mod patience;
 mod receiving;
 mod sending;
+mod sharing;
 mod storage_queue;
 mod surroundings;
 #[cfg(test)]
@@ -29,15 +30,19 @@ use bytes::BytesMut;
 
 pub use config::{Config, Conflict, Rules, Strangers};
 pub use event::{
-    Decision, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure, Unreachable,
+    Decision, DropReason, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure,
+    Unreachable,
 };
 pub use surroundings::{Announcement, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
-pub use types::{Acceptance, AnswerError, Contact, ContactError, OfferError, PeerView, Progress, SendError};
+pub use types::{
+    Acceptance, AnswerError, Contact, ContactError, GetError, OfferError, PeerView, Progress, SendError,
+};
 
 use self::inflow::Inflow;
 use self::receiving::Incoming;
 use self::sending::Outgoing;
+use self::sharing::Sharing;
 use self::storage_queue::{Purpose, StorageQueue};
 use crate::chat::Chat;
 use crate::entropy::{Entropy, Seed, Stream};
@@ -73,6 +78,7 @@ pub struct Node {
     storage: StorageQueue,
     outgoing: BTreeMap<TransferId, Outgoing>,
     incoming: BTreeMap<TransferId, Incoming>,
+    sharing: Sharing,
     inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
     /// Bytes of whole chunks that wait to be written or are being written.
     writing: u64,
@@ -136,6 +142,7 @@ impl Node {
             storage,
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
+            sharing: Sharing::default(),
             inflows: BTreeMap::new(),
             writing: 0,
             starved: BTreeSet::new(),
@@ -186,6 +193,7 @@ impl Node {
                 Why::Announce => self.nearby.tick(self.unix_time(now)),
                 Why::Offer => self.run_out_of_patience(now),
                 Why::Room => self.feed_starved(),
+                Why::Share => self.sharing_timeout(now),
                 Why::Close => self.part(now),
                 Why::Dial => {}
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::sharing::Job;
 use crate::chat::ChatTicket;
 use crate::storage::{ReadChunk, StorageId, StorageRequest, Work};
 use crate::transfer::TransferId;
@@ -20,6 +21,7 @@ pub(super) enum Purpose {
     Write(TransferId, Vec<Chunk>),
     Finish(TransferId),
     Discard(TransferId),
+    Share(TransferId, Job),
 }
 
 /// Work to be fetched by the runtime, and work under way. Bounded by those who ask: transfers by their read-ahead

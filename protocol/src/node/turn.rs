@@ -35,6 +35,7 @@ impl Node {
             self.run_dialler(now);
             self.run_outgoing(now);
             self.run_incoming(now);
+            self.run_sharing(now);
             self.run_chat(now);
             self.run_closing(now);
             if self.links.is_quiet() {
@@ -47,7 +48,10 @@ impl Node {
     }
 
     fn run_closing(&mut self, now: Instant) {
-        let idle = self.storage.is_empty() && self.incoming.is_empty() && self.outgoing.is_empty();
+        let idle = self.storage.is_empty()
+            && self.incoming.is_empty()
+            && self.outgoing.is_empty()
+            && self.sharing.is_empty();
         if self.closing == Closing::Winding && idle {
             self.part(now);
         }
@@ -67,6 +71,7 @@ impl Node {
                 self.inflows.retain(|(owner, _), _| *owner != link);
                 self.starved.remove(&link);
                 self.lose_transfers(link, why, cancelled);
+                self.sharing_lost(now, link, peer);
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
                     self.event(Event::Disconnected { peer, why });
@@ -107,6 +112,7 @@ impl Node {
         }
         self.chat.linked(peer);
         self.start_waiting_offers(now, peer, link);
+        self.sharing_linked(now, peer);
     }
 
     /// The road a link takes: whoever was seen near is, whatever kind of address they have.
@@ -175,6 +181,7 @@ impl Node {
             Control::Complete { transfer, root } => self.sender_complete(now, link, transfer, root),
             Control::Received { transfer, root } => self.receiver_has_it(now, link, transfer, root),
             Control::Cancel { transfer, reason } => self.cancelled_by_peer(link, transfer, reason),
+            Control::Share(said) => self.share_said(now, link, peer, said),
         }
     }
 
@@ -216,12 +223,13 @@ impl Node {
             for link in lost.attempts {
                 self.links.abandon(now, link);
             }
-            self.unreachable(lost.peer, lost.why);
+            self.unreachable(now, lost.peer, lost.why);
         }
     }
 
-    fn unreachable(&mut self, peer: PeerId, why: Unreachable) {
+    fn unreachable(&mut self, now: Instant, peer: PeerId, why: Unreachable) {
         self.chat.unreachable(peer);
+        self.sharing_unreachable(now, peer, why);
         self.fail_waiting_offers(peer, why);
         self.event(Event::Unreachable { peer, why });
     }
@@ -316,6 +324,7 @@ impl Node {
                 self.files_finished(now, transfer, results);
             }
             (Purpose::Discard(transfer), _) => self.discarded(transfer),
+            (Purpose::Share(share, job), result) => self.share_stored(now, share, job, result),
             // A runtime that answers with another kind of result has a fault of its own; nothing rests on it.
             (_, _) => {}
         }

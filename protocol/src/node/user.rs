@@ -79,14 +79,15 @@ impl Node {
 
     /// User in: take an offer that was put to the user.
     pub fn accept(&mut self, now: Instant, transfer: TransferId, how: Acceptance) -> Result<(), AnswerError> {
-        let taken = self.accept_offer(transfer, how);
+        let shared = self.accept_share(transfer, how.clone());
+        let taken = shared.unwrap_or_else(|| self.accept_offer(transfer, how));
         self.turn(now);
         taken
     }
 
     /// User in: refuse an offer that was put to the user.
     pub fn refuse(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> Result<(), AnswerError> {
-        let refused = self.decline_offer(now, transfer, why);
+        let refused = self.stop_share(now, transfer) || self.decline_offer(now, transfer, why);
         self.turn(now);
         if refused { Ok(()) } else { Err(AnswerError::Unknown) }
     }
@@ -94,6 +95,7 @@ impl Node {
     /// User in: stop a transfer.
     pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), AnswerError> {
         let cancelled = self.cancel_outgoing(now, transfer) || self.cancel_incoming(now, transfer);
+        let cancelled = cancelled || self.stop_share(now, transfer);
         self.turn(now);
         if cancelled { Ok(()) } else { Err(AnswerError::Unknown) }
     }
@@ -107,6 +109,7 @@ impl Node {
     }
 
     pub(super) fn cancel_all(&mut self, now: Instant) {
+        self.stop_all_shares(now);
         let outgoing: Vec<_> = self.outgoing.keys().copied().collect();
         for transfer in outgoing {
             self.cancel_outgoing(now, transfer);
@@ -210,6 +213,9 @@ impl Node {
     pub fn progress(&self, transfer: TransferId) -> Option<Progress> {
         if let Some(outgoing) = self.outgoing.get(&transfer) {
             return Some(outgoing.progress(|link| self.road(link)));
+        }
+        if let Some(progress) = self.share_progress(transfer) {
+            return Some(progress);
         }
         let incoming = self.incoming.get(&transfer)?;
         let road = self.links.to(incoming.from).and_then(|link| self.road(link));

@@ -15,11 +15,6 @@ impl Bits {
         Self { words: vec![0; words], bound, count: 0 }
     }
 
-    /// How many are in it.
-    pub(crate) fn count(&self) -> u32 {
-        self.count
-    }
-
     /// Whether every number below the bound is in it.
     pub(crate) fn is_full(&self) -> bool {
         self.count == self.bound

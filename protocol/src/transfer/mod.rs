@@ -2,6 +2,7 @@
 
 pub(crate) mod bits;
 pub mod hash;
+pub(crate) mod landing;
 mod manifest;
 mod path;
 pub(crate) mod pieces;

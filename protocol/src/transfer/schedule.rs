@@ -100,14 +100,9 @@ pub(crate) enum Arrival {
     Unasked,
 }
 
-/// A peer that is of no more use.
+/// A peer that announced more than it has, and was let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Useless {
-    /// It said nothing, again and again.
-    Silent,
-    /// It announced more than it has.
-    Misleading,
-}
+pub(crate) struct Misleading;
 
 impl Schedule {
     /// Nothing is here yet but `held`, and nobody has anything. Ties are broken by `random`.
@@ -217,7 +212,7 @@ impl Schedule {
     }
 
     /// A peer does not send a piece that it was asked for: it does not have it.
-    pub(crate) fn refused(&mut self, now: Instant, from: PeerId, piece: u32) -> Result<(), Useless> {
+    pub(crate) fn refused(&mut self, now: Instant, from: PeerId, piece: u32) -> Result<(), Misleading> {
         let weight = self.weight(piece);
         let Some(peer) = self.peers.get_mut(&from) else { return Ok(()) };
         if !peer.asked.contains(&piece) {
@@ -231,7 +226,7 @@ impl Schedule {
         self.give_back(from, piece);
         if refusals > MAX_REFUSED {
             self.leave(from);
-            return Err(Useless::Misleading);
+            return Err(Misleading);
         }
         Ok(())
     }
@@ -340,13 +335,14 @@ impl Schedule {
     }
 
     /// Peers that were asked and say nothing: what they were asked for is asked of others, and they themselves after
-    /// a while. Gives those that are let go.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<PeerId> {
+    /// a while. Gives what to tell them, and those that are let go.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> (Vec<Say>, Vec<PeerId>) {
         let silent = |peer: &Peer| peer.silent_at().is_some_and(|at| at <= now);
         let late: Vec<_> = self.peers.iter().filter(|(_, peer)| silent(peer)).map(|(id, _)| *id).collect();
-        let mut gone = Vec::new();
+        let (mut say, mut gone) = (Vec::new(), Vec::new());
         for id in late {
-            self.free_all(id);
+            let freed = self.free_all(id);
+            say.push(Say::Cancel(id, freed.into_iter().collect()));
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.silences = peer.silences.saturating_add(1);
             peer.window = MIN_WINDOW;
@@ -357,7 +353,7 @@ impl Schedule {
                 gone.push(id);
             }
         }
-        gone
+        (say, gone)
     }
 
     /// When to come back.
@@ -374,11 +370,6 @@ impl Schedule {
     /// Whether nothing is under way and nobody who is there has anything that is missing.
     pub(crate) fn is_stuck(&self) -> bool {
         !self.is_done() && self.asked.is_empty() && self.is_endgame()
-    }
-
-    /// The pieces that are here.
-    pub(crate) fn have(&self) -> &Bits {
-        &self.held
     }
 
     /// Everyone who may be asked.
@@ -418,11 +409,13 @@ impl Schedule {
         }
     }
 
-    fn free_all(&mut self, id: PeerId) {
+    /// Everything that a peer was asked for is free again where nobody else is asked for it. Gives what it was.
+    fn free_all(&mut self, id: PeerId) -> BTreeSet<u32> {
         let asked = self.peers.get(&id).map(|peer| peer.asked.clone()).unwrap_or_default();
-        for piece in asked {
-            self.give_back(id, piece);
+        for piece in &asked {
+            self.give_back(id, *piece);
         }
+        asked
     }
 }
 

@@ -2,7 +2,7 @@
 
 use hither_schema::control_capnp::{self as schema, control};
 
-use super::{Envelope, Malformed, encode, exact, read};
+use super::{Envelope, Malformed, Share, encode, exact, read};
 use crate::Refusal;
 use crate::chat::MessageId;
 use crate::transfer::TransferId;
@@ -21,6 +21,7 @@ pub(crate) enum Control {
     Complete { transfer: TransferId, root: Root },
     Received { transfer: TransferId, root: Root },
     Cancel { transfer: TransferId, reason: CancelReason },
+    Share(Share),
 }
 
 /// What became of a message.
@@ -110,6 +111,7 @@ impl Control {
                 cancel.set_transfer(&transfer.0);
                 cancel.set_reason(reason_out(*reason));
             }
+            Self::Share(share) => share.fill(root.init_share()),
         })
     }
 
@@ -160,6 +162,7 @@ impl Control {
                     reason: reason_in(cancel.get_reason()?),
                 }
             }
+            control::Share(share) => Self::Share(Share::parse(share?)?),
         })
     }
 }

@@ -7,9 +7,10 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::BytesMut;
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
-use hither_protocol::storage::{FinishFile, StorageError, WriteChunk, partial_name};
+use hither_protocol::storage::{FinishFile, HashedChunk, ReadBack, StorageError, WriteChunk, partial_name};
 use hither_protocol::transfer::hash::{chunk_length, chunk_value};
 use hither_protocol::transfer::{RelativePath, TransferId};
 
@@ -60,6 +61,27 @@ impl Partials {
             }
         };
         system::write_all_at(&file, &chunk.data, chunk.offset).map_err(storage_error)
+    }
+
+    /// Reads back and hashes a chunk that was written.
+    pub(super) fn read(&self, folders: &Folders, chunk: &ReadBack) -> Result<HashedChunk, StorageError> {
+        let file = {
+            let mut state = self.lock();
+            let key = (chunk.transfer, chunk.file);
+            match state.open.get(&key) {
+                Some(file) => file,
+                None if !state.made.contains(&key) => return Err(StorageError::Missing),
+                None => state.open(folders, key, &chunk.into, &chunk.path)?,
+            }
+        };
+        let length = usize::try_from(chunk.length).map_err(|_| StorageError::Unsupported)?;
+        let mut data = BytesMut::zeroed(length);
+        if system::read_at(&file, &mut data, chunk.offset).map_err(storage_error)? < length {
+            return Err(StorageError::Changed);
+        }
+        let data = data.freeze();
+        let value = chunk_value(chunk.size, chunk.offset, &data);
+        Ok(HashedChunk { data, value })
     }
 
     /// The handle of a partial file, which is not kept any longer.
@@ -138,7 +160,7 @@ impl State {
 /// Makes the file, for its owner's eyes only while it is incomplete.
 fn make(parent: &Dir, name: &str) -> io::Result<Arc<File>> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).follow(FollowSymlinks::No);
+    options.read(true).write(true).create_new(true).follow(FollowSymlinks::No);
     #[cfg(unix)]
     cap_std::fs::OpenOptionsExt::mode(&mut options, 0o600);
     Ok(Arc::new(parent.open_with(name, &options)?.into_std()))
@@ -146,7 +168,7 @@ fn make(parent: &Dir, name: &str) -> io::Result<Arc<File>> {
 
 fn open_again(parent: &Dir, name: &str) -> io::Result<Arc<File>> {
     let mut options = OpenOptions::new();
-    options.write(true).follow(FollowSymlinks::No);
+    options.read(true).write(true).follow(FollowSymlinks::No);
     let file = parent.open_with(name, &options)?.into_std();
     if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::AlreadyExists.into());
