@@ -119,7 +119,7 @@ impl Node {
             }
             let known = fetch.sources.contains_key(&other);
             let moving = fetch.meets(other);
-            if known || !moving {
+            if known || !fetch.sources.contains_key(&other) {
                 continue;
             }
             // Nobody elsewhere sends this machine to look around on its own network.
@@ -128,10 +128,11 @@ impl Node {
             for address in addresses.take(MAX_OTHER_ADDRESSES) {
                 self.dialler.learn(now, other, address);
             }
-            if self.links.to(other).is_some() {
-                self.seek_from(now, id, other);
-            } else {
-                self.seek(now, other);
+            // Before there is consent nobody is dialled for it but those who were named.
+            match self.links.to(other) {
+                _ if !moving => {}
+                Some(_) => self.seek_from(now, id, other),
+                None => self.seek(now, other),
             }
         }
     }

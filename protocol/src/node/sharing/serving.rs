@@ -94,7 +94,7 @@ impl Node {
         if !share.askers.contains_key(&peer) && askers >= MAX_ASKERS {
             return self.say_of(now, link, root, What::Leave(Leaving::Busy));
         }
-        self.forget_asker(id, peer, Some(link));
+        self.forget_asker(id, peer);
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let new = !share.askers.contains_key(&peer);
         let asker = share.askers.entry(peer).or_insert_with(|| Asker::new(link));
@@ -128,7 +128,7 @@ impl Node {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let Some(count) = share.content.as_ref().map(|content| content.pieces.count()) else { return };
         // Someone who was let go of may not know it yet.
-        let Some(asker) = share.askers.get_mut(&peer).filter(|asker| asker.link == link) else { return };
+        let Some(asker) = share.askers.get_mut(&peer) else { return };
         asker.wanted.extend(runs.iter().flat_map(|run| run.pieces()));
         let beyond = runs.iter().any(|run| run.pieces().any(|piece| piece >= count));
         if beyond || asker.wanted.len() > MAX_WANTED {
@@ -314,7 +314,7 @@ impl Node {
 
     /// A peer fetches nothing more from here.
     pub(super) fn asker_left(&mut self, id: TransferId, peer: PeerId, whole: bool) {
-        self.forget_asker(id, peer, None);
+        self.forget_asker(id, peer);
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         if let Some(asker) = share.askers.remove(&peer) {
             self.event(Event::Taken { share: id, peer, bytes: asker.given, whole });
@@ -332,8 +332,8 @@ impl Node {
         }
     }
 
-    /// Drops what waits for a peer; its channels end, unless they are those of the link that it asks on now.
-    fn forget_asker(&mut self, id: TransferId, peer: PeerId, now_on: Option<LinkKey>) {
+    /// Drops what waits for a peer, and ends its channels.
+    fn forget_asker(&mut self, id: TransferId, peer: PeerId) {
         let asker = self.sharing.shares.get_mut(&id).and_then(|share| share.askers.get_mut(&peer));
         let Some(asker) = asker else { return };
         asker.ready_bytes = 0;
@@ -343,10 +343,8 @@ impl Node {
         if let Some(outline) = asker.outline.take() {
             outline.end(&mut self.links, asker.link);
         }
-        if now_on != Some(asker.link)
-            && let Some(channel) = asker.channel.take()
-        {
-            self.links.finish(asker.link, channel);
+        if let Some(channel) = asker.channel.take() {
+            self.links.reset(asker.link, channel);
         }
     }
 
