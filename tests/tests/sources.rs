@@ -185,10 +185,10 @@ fn three_sharers_give_a_part_each() {
 fn getters_complete_each_other_after_the_sharer_has_left() {
     for_seeds(3, |seed| {
         let mut case = Case::new(seed, 120 * CHUNK);
-        case.world.set_default_link(LinkConfig::wifi());
+        case.world.set_default_link(LinkConfig::dsl());
         let (alice, ticket) = case.sharer("alice");
         let getters = ["bob", "carol", "dave"].map(|name| case.host(name));
-        getters.iter().for_each(|host| case.world.connect(alice, *host, LinkConfig::dsl()));
+        getters.iter().for_each(|host| case.world.connect(alice, *host, LinkConfig::wifi()));
         let gets = getters.map(|host| case.get(host, &ticket, &[]));
         // Alice leaves as soon as there is one copy of every chunk among the others.
         let film = case.film.clone();

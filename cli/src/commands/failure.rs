@@ -143,14 +143,40 @@ pub(super) fn message_refused(who: &str) -> Failure {
 /// A transfer with `who` came to nothing. `kept` files had been put in place before.
 pub(super) fn transfer(why: &TransferFailure, side: Side, who: &str, kept: u32) -> Failure {
     let (exit, text) = transfer_words(why, side, who);
-    let safe = match (side, kept) {
+    Failure::new(exit, text + &safe(side, kept))
+}
+
+/// What is safe after a transfer that came to nothing.
+fn safe(side: Side, kept: u32) -> String {
+    match (side, kept) {
         (Side::Sending, _) => String::new(),
         (Side::Receiving, 0) => " Nothing partial was left.".to_owned(),
         (Side::Receiving, kept) => {
             format!(" {} arrived whole and stay; nothing partial was left.", count(kept.into(), "file"))
         }
-    };
-    Failure::new(exit, text + &safe)
+    }
+}
+
+/// A fetch of what `who` shares came to nothing. `kept` files had been put in place before.
+pub(super) fn get(why: &TransferFailure, who: &str, kept: u32) -> Failure {
+    match why {
+        TransferFailure::Unreachable(why) => {
+            let next = match why {
+                Unreachable::OtherVersion => "Bring both sides to the same version.",
+                Unreachable::NotFound | Unreachable::NoAnswer => {
+                    "Is `hither share` still running there, on this network, and does a firewall let its UDP port \
+                     through? Its address may have changed: ask for a new ticket."
+                }
+            };
+            let text = format!("{}. Nothing was received. {next}", unreachable_words(*why, who));
+            Failure::new(unreachable_exit(*why), text)
+        }
+        TransferFailure::Mismatch => {
+            let text = "what was sent is not what the ticket names, and nobody else who was reached has it.";
+            Failure::new(Exit::NotVerified, text.to_owned() + &safe(Side::Receiving, kept))
+        }
+        why => transfer(why, Side::Receiving, who, kept),
+    }
 }
 
 fn transfer_words(why: &TransferFailure, side: Side, who: &str) -> (Exit, String) {

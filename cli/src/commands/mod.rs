@@ -8,6 +8,7 @@
 mod contacts;
 mod demo;
 mod failure;
+mod get;
 mod id;
 mod inbox;
 mod list_peers;
@@ -17,6 +18,7 @@ mod offer;
 mod receive;
 mod send;
 mod session;
+mod share;
 mod up;
 
 use crate::args::{self, Arguments, Command, Global};
@@ -37,6 +39,8 @@ pub(crate) fn run(arguments: Arguments, screen: &mut Screen) -> Result<(), Failu
             receive::run(&global, &home(&global)?, from.as_ref(), destination, screen)
         }
         Command::Msg { to, text } => msg::run(&global, &home(&global)?, &to, &text, screen),
+        Command::Share { paths } => share::run(&global, &home(&global)?, &paths, screen),
+        Command::Get { tickets, into } => get::run(&global, &home(&global)?, &tickets, into.as_ref(), screen),
         Command::ListPeers => list_peers::run(&global, &home(&global)?, screen),
         Command::Contacts(command) => contacts::run(&global, &home(&global)?, &command, screen),
         Command::Up { into } => up::run(&global, &home(&global)?, into, screen),
