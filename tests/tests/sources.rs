@@ -288,6 +288,18 @@ fn whoever_announces_what_is_not_there_is_dropped_and_named() {
 }
 
 #[test]
+fn a_small_file_that_has_changed_is_waited_for_no_longer_than_a_minute() {
+    let mut case = Case::new(1, 8 * CHUNK);
+    let (alice, ticket) = case.sharer("alice");
+    case.world.disk(alice).put_file("/home/film", vec![0; 5]);
+    let bob = case.host("bob");
+    case.get(bob, &ticket, &[]);
+    let begun = case.world.now();
+    assert_eq!(case.expect_failure(bob), TransferFailure::NobodyHasIt);
+    assert!(case.world.now() - begun < Duration::from_secs(90));
+}
+
+#[test]
 fn whoever_stands_still_does_not_hold_up_the_rest() {
     let mut case = Case::new(1, 60 * CHUNK);
     let (_, ticket) = case.sharer("alice");

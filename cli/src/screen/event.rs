@@ -372,7 +372,9 @@ impl Event {
             }
             Self::Changed { path, .. } => {
                 let path = inert(&path.to_string_lossy());
-                format!("{path} is not any more what was shared: nobody gets it from here now. Share it again.")
+                format!(
+                    "{path} is not any more what was shared: nobody gets it from here now. Share it again."
+                )
             }
             Self::Dropped { peer, contact, why, .. } => {
                 let what = match why {
@@ -384,7 +386,7 @@ impl Event {
                 format!("dropped {peer}: it {what}. Nothing wrong was kept; the others go on.")
             }
             Self::Waiting { .. } => {
-                "nobody who is connected has the rest; looking for them again for ten minutes (Ctrl-C ends this)"
+                "nobody who is connected has the rest; looking for others for some minutes (Ctrl-C ends this)"
                     .to_owned()
             }
             Self::Error(failure) => failure.text.clone(),

@@ -333,3 +333,6 @@ pub(crate) fn parse_piece(bytes: &[u8]) -> Result<PieceHead, Malformed> {
         proof: proof.to_vec(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -329,6 +329,6 @@ impl Node {
 }
 
 /// Whether an address means something to someone at the other: local ones to local ones only.
-fn may_tell(address: SocketAddr, to: SocketAddr) -> bool {
+pub(in crate::node) fn may_tell(address: SocketAddr, to: SocketAddr) -> bool {
     road(address) == Road::Direct || road(to) == Road::Lan
 }

@@ -25,6 +25,8 @@ use std::time::Instant;
 pub(super) use self::consent::Fetch;
 pub(super) use self::inflow::ShareInflow;
 use self::making::Making;
+#[cfg(test)]
+pub(super) use self::meeting::may_tell;
 use self::serving::Asker;
 use super::{Closing, Node, OfferError, Purpose};
 use crate::identity::PeerId;

@@ -23,9 +23,10 @@ const BATCH_PIECES: usize = 64;
 /// Pieces that others are told of together, or after this time.
 const TELL_PIECES: usize = 16;
 const TELL_AFTER: Duration = Duration::from_millis(200);
-/// How long a fetch waits while nobody who is there has what is missing; and where someone sent wrong content.
+/// How long a fetch waits while nobody who is there has what is missing: for a sharer to come back; and where all of
+/// them are there and do not have it, for others.
 const LONELY: Duration = Duration::from_secs(600);
-const LONELY_AFTER_WRONG: Duration = Duration::from_secs(60);
+const HOPELESS: Duration = Duration::from_secs(60);
 
 /// A fetch whose pieces move.
 pub(super) struct Moving {
@@ -332,12 +333,12 @@ impl Node {
             return self.end_share(now, id, why);
         }
         let (root, retry) = (fetch.ticket.root, fetch.retry <= now);
-        let wrong = fetch.dropped.values().any(|wrong| *wrong);
+        let there = |peer: &PeerId| fetch.dropped.contains_key(peer) || self.links.to(*peer).is_some();
+        let patience = if fetch.named.iter().all(there) { HOPELESS } else { LONELY };
         let mut again = retry && matches!(fetch.state, State::Seeking);
         if let Some(moving) = fetch.moving() {
             let (say, silent) = moving.schedule.handle_timeout(now);
             moving.dirty = true;
-            let patience = if wrong { LONELY_AFTER_WRONG } else { LONELY };
             let over = moving.lonely.is_some_and(|since| now.saturating_duration_since(since) >= patience);
             let lonely = retry && moving.lonely.is_some();
             let tell = lonely && !moving.told;

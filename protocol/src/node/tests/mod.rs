@@ -11,4 +11,5 @@ mod bench;
 mod crowds;
 mod exhaustion;
 mod rules;
+mod sharing;
 mod violations;
