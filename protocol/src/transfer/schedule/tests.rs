@@ -1,4 +1,10 @@
 //! The schedule against a model that remembers every request, with peers that lie, stall, refuse and leave.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::string_slice,
+    reason = "tests, of numbers and texts that are known"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};

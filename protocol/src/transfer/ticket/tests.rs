@@ -1,4 +1,10 @@
 //! Tickets there and back, and everything that is none.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::string_slice,
+    reason = "tests, of numbers and texts that are known"
+)]
 
 use proptest::prelude::*;
 
