@@ -1,4 +1,5 @@
 @0xd9a8a3c1f3f7e002;
+using Share = import "share.capnp".Share;
 # What travels on the control channel of a link: one frame each, in order, both ways.
 
 struct Control {
@@ -12,6 +13,7 @@ struct Control {
     cancel @6 :Cancel;       # either side gives a transfer up, for good
     pause @7 :Data;          # either side wants a transfer to stand still: its 16 bytes
     resume @8 :Data;         # and to go on; its sender offers it again where it is not under way on this link
+    share @9 :Share;         # about content known by its root
   }
 }
 

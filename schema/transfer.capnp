@@ -1,4 +1,5 @@
 @0xd9a8a3c1f3f7e003;
+using Outline = import "share.capnp".Outline;
 # What travels on the one-way channels of a link: frames, and behind each Chunk its bytes.
 
 struct Open {
@@ -6,6 +7,8 @@ struct Open {
   union {
     manifest @0 :Offer;      # followed by Part frames until the channel ends
     chunks @1 :Data;         # a transfer's id; followed by Chunk frames, each with its bytes behind it
+    outline @2 :Outline;     # followed by Part frames, then by Roots frames, until the channel ends
+    pieces @3 :Data;         # a root; followed by Piece frames, each with its bytes behind it
   }
 }
 

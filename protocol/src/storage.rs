@@ -49,6 +49,9 @@ pub enum Work {
     },
     /// Read chunks and hash each with [`chunk_value`](crate::transfer::hash::chunk_value). Result: [`Done::Read`].
     Read(Vec<ReadChunk>),
+    /// Read chunks that were written to partial files and hash each, as [`Work::Read`] does. Result:
+    /// [`Done::Read`].
+    ReadBack(Vec<ReadBack>),
     /// Look whether an offer would fit, writing nothing. Result: [`Done::Examined`].
     Examine {
         /// The folder it would go into. It need not exist.
@@ -245,6 +248,23 @@ pub struct WriteChunk {
     pub data: Bytes,
     /// What its hash must be.
     pub expected: ChunkValue,
+}
+
+/// A chunk to read from the partial file that it was written to.
+#[derive(Debug, Clone)]
+pub struct ReadBack {
+    /// The transfer it belongs to; handles may be kept open by transfer and file.
+    pub transfer: TransferId,
+    /// The folder of the transfer.
+    pub into: Arc<PathBuf>,
+    /// The file.
+    pub target: PartialFile,
+    /// The whole file's size, in bytes.
+    pub size: u64,
+    /// Where the chunk begins, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub length: u32,
 }
 
 /// A whole file to put in place.

@@ -20,7 +20,7 @@ use hither_protocol::noise::handshake::Handshake;
 use hither_protocol::noise::quic::{Ciphers, NetworkId, QuicCrypto, WIRE_VERSION};
 use hither_protocol::noise::stream::StreamSession;
 use hither_protocol::transfer::hash::{CHUNK, Root, Tree, chunk_count, chunk_value, collection_root};
-use hither_protocol::transfer::{Entry, EntryKind, Manifest, RelativePath};
+use hither_protocol::transfer::{Entry, EntryKind, Manifest, RelativePath, Shared, Ticket};
 use hither_protocol::{Config, Node, Sighting, Surroundings};
 use hither_schema::control_capnp::content;
 use hither_schema::handshake_capnp::{Cipher as WireCipher, client_hello, server_hello};
@@ -291,6 +291,9 @@ fn computed() -> BTreeMap<String, String> {
     }
     assert_eq!(tree.root().unwrap().0, *blake3::hash(&file).as_bytes());
     put("file.root", tree.root().unwrap().to_string());
+    let (root, size) = (tree.root().unwrap(), file.len() as u64);
+    let ticket = Ticket::new(root, Shared::File, size, alice().peer_id(), &[ADDRESS.parse().unwrap()]);
+    put("ticket.text", ticket.to_string());
     let (manifest, roots) = collection();
     put("collection.a", roots[&1].to_string());
     put("collection.root", collection_root(&manifest, &roots).to_string());

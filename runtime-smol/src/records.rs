@@ -40,6 +40,9 @@ impl Records {
                 StorageError::Unsupported,
             ))),
             Work::Read(chunks) => Done::Read(chunks.iter().map(|_| Err(StorageError::Unsupported)).collect()),
+            Work::ReadBack(chunks) => {
+                Done::Read(chunks.iter().map(|_| Err(StorageError::Unsupported)).collect())
+            }
             Work::Examine { .. } => Done::Examined(Err(StorageError::Unsupported)),
             Work::Prepare { .. } => Done::Prepared(Err(StorageError::Unsupported)),
             Work::Write(chunks) => {

@@ -16,3 +16,6 @@ pub mod transfer_capnp;
 #[rustfmt::skip]
 #[path = "generated/records_capnp.rs"]
 pub mod records_capnp;
+#[rustfmt::skip]
+#[path = "generated/share_capnp.rs"]
+pub mod share_capnp;

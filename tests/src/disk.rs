@@ -177,6 +177,7 @@ impl Disk {
 fn bytes_of(work: &Work) -> u64 {
     match work {
         Work::Read(chunks) => chunks.iter().map(|chunk| u64::from(chunk.length)).sum(),
+        Work::ReadBack(chunks) => chunks.iter().map(|chunk| u64::from(chunk.length)).sum(),
         Work::Write(chunks) => chunks.iter().map(|chunk| chunk.data.len() as u64).sum(),
         _ => 0,
     }

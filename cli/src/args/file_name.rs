@@ -53,6 +53,7 @@ impl fmt::Display for ParseFileNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self {
             Self::Bad(BadPath::Separator) => "it names a folder too",
+            Self::Bad(BadPath::Reserved) => "it is one that hither gives to its own files",
             Self::Bad(BadPath::Empty) => "it is empty",
             Self::Bad(BadPath::Dots) => "it is a folder's",
             Self::Bad(BadPath::TooLong | BadPath::TooDeep) => "it is over 255 bytes long",

@@ -10,6 +10,7 @@ use super::peer::{ContactName, Peer};
 use super::rate::Rate;
 use super::transfer_prefix::TransferPrefix;
 use hither_protocol::identity::PeerId;
+use hither_protocol::transfer::Ticket;
 
 /// Messages and files straight between your own devices.
 #[derive(FromArgs, ArgsInfo)]
@@ -83,6 +84,8 @@ pub(super) enum Subcommand {
     Send(Send),
     Receive(Receive),
     Msg(Msg),
+    Share(Share),
+    Get(Get),
     ListPeers(ListPeers),
     Contacts(Contacts),
     Transfers(Transfers),
@@ -145,6 +148,27 @@ pub(super) struct Msg {
     /// the message
     #[argh(positional)]
     pub(super) text: Vec<String>,
+}
+
+/// Share files and directories with whoever has the ticket, until Ctrl-C.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "share")]
+pub(super) struct Share {
+    /// files and directories
+    #[argh(positional, arg_name = "path")]
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Fetch what a ticket stands for, from everyone who has some of it.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "get")]
+pub(super) struct Get {
+    /// the directory to receive into, instead of the current one
+    #[argh(option, arg_name = "dir")]
+    pub(super) into: Option<PathBuf>,
+    /// the ticket; several of the same content are asked at once
+    #[argh(positional, arg_name = "ticket")]
+    pub(super) tickets: Vec<Ticket>,
 }
 
 /// Who is near, who is known, how each would be reached. Also: peers.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 use hither_protocol::Limits;
+use hither_protocol::transfer::Ticket;
 
 pub use file_name::FileName;
 pub use grammar::{ContactsCommand, Shell, TransfersCommand, TransfersResume};
@@ -101,6 +102,18 @@ pub enum Command {
         to: Peer,
         /// The message.
         text: String,
+    },
+    /// Share content with whoever has the ticket.
+    Share {
+        /// Files and directories, at least one.
+        paths: Vec<PathBuf>,
+    },
+    /// Fetch what tickets stand for.
+    Get {
+        /// At least one; more are of the same content from other sharers.
+        tickets: Vec<Ticket>,
+        /// The directory that it goes into, instead of the current one.
+        into: Option<PathBuf>,
     },
     /// Who is near and who is known.
     ListPeers,
@@ -248,6 +261,14 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
             }
             Command::Msg { to: msg.peer, text }
         }
+        Subcommand::Share(share) if share.paths.is_empty() => {
+            return Err("say what to share: files or directories".to_owned());
+        }
+        Subcommand::Share(share) => Command::Share { paths: share.paths },
+        Subcommand::Get(get) if get.tickets.is_empty() => {
+            return Err("give the ticket that `hither share` printed: hither get TICKET".to_owned());
+        }
+        Subcommand::Get(get) => Command::Get { tickets: get.tickets, into: get.into },
         Subcommand::ListPeers(_) => Command::ListPeers,
         Subcommand::Contacts(contacts) => {
             Command::Contacts(contacts.command.unwrap_or(ContactsCommand::List(grammar::ContactsList {})))

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hither_protocol::storage::{ScanError, StorageError};
+use hither_protocol::transfer::MAX_PIECES;
 use hither_protocol::transfer::TransferId;
 use hither_protocol::{
     AnswerError, ContactError, LinkLoss, OfferError, Refusal, SendError, TransferFailure, Unreachable,
@@ -187,6 +188,29 @@ pub(super) struct End<'a> {
     pub(super) again: Option<&'a str>,
 }
 
+/// A fetch of what `who` shares came to nothing. `kept` files had been put in place before.
+pub(super) fn get(why: &TransferFailure, who: &str, kept: u32) -> Failure {
+    let end = End { side: Side::Receiving, who, kept, left: None, again: None };
+    match why {
+        TransferFailure::Unreachable(why) => {
+            let next = match why {
+                Unreachable::OtherVersion => "Bring both sides to the same version.",
+                Unreachable::NotFound | Unreachable::NoAnswer => {
+                    "Is `hither share` still running there, on this network, and does a firewall let its UDP port \
+                     through? Its address may have changed: ask for a new ticket."
+                }
+            };
+            let text = format!("{}. Nothing was received. {next}", unreachable_words(*why, who));
+            Failure::new(unreachable_exit(*why), text)
+        }
+        TransferFailure::Mismatch => {
+            let text = "what was sent is not what the ticket names, and nobody else who was reached has it.";
+            Failure::new(Exit::NotVerified, text.to_owned() + &safe(&end))
+        }
+        why => transfer(why, &end),
+    }
+}
+
 /// What is there of a transfer that can be gone on with.
 #[derive(Debug)]
 pub(super) struct Left {
@@ -340,6 +364,20 @@ fn transfer_words(why: &TransferFailure, end: &End<'_>) -> (Exit, String) {
         TransferFailure::Unreachable(why) => (
             unreachable_exit(*why),
             format!("{}. {} {}", unreachable_words(*why, who), sent_before(end), unreachable_next(*why, who)),
+        ),
+        TransferFailure::NobodyHasIt => (
+            Exit::Unreachable,
+            format!(
+                "nobody who was reached has it, or the rest of it. Is {who} still sharing it? Ask for a new ticket, or \
+                 run the same command again when they are."
+            ),
+        ),
+        TransferFailure::TooLarge => (
+            Exit::Usage,
+            format!(
+                "it is more than can be shared or fetched at once: {MAX_PIECES} pieces of 256 KiB, or as many files, \
+                 all together. Share it in parts."
+            ),
         ),
         TransferFailure::Violation => (
             Exit::NotVerified,

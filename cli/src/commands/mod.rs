@@ -12,6 +12,7 @@ mod course;
 mod demo;
 mod desk;
 mod failure;
+mod get;
 mod id;
 mod inbox;
 mod list_peers;
@@ -22,6 +23,7 @@ mod pace;
 mod receive;
 mod send;
 mod session;
+mod share;
 mod transfers;
 mod typed;
 mod up;
@@ -45,6 +47,8 @@ pub(crate) fn run(arguments: Arguments, typed: &Typed, screen: &mut Screen) -> R
             receive::run(&global, &home(&global)?, from.as_ref(), destination, typed, screen)
         }
         Command::Msg { to, text } => msg::run(&global, &home(&global)?, &to, &text, screen),
+        Command::Share { paths } => share::run(&global, &home(&global)?, &paths, screen),
+        Command::Get { tickets, into } => get::run(&global, &home(&global)?, &tickets, into.as_ref(), screen),
         Command::ListPeers => list_peers::run(&global, &home(&global)?, screen),
         Command::Contacts(command) => contacts::run(&global, &home(&global)?, &command, screen),
         Command::Transfers(command) => transfers::run(&global, &home(&global)?, &command, typed, screen),

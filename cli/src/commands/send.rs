@@ -135,7 +135,7 @@ pub(super) fn transfer(
     }
 }
 
-fn tell_left_out(left_out: &[PathBuf], screen: &mut Screen) -> Result<(), Failure> {
+pub(super) fn tell_left_out(left_out: &[PathBuf], screen: &mut Screen) -> Result<(), Failure> {
     for path in left_out.iter().take(NAMED) {
         let path = inert(&path.to_string_lossy());
         screen.note(&format!("left out: {path} (a link or special file)"))?;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hither_protocol::DropReason;
 use hither_protocol::identity::PeerId;
 use serde_json::{Value, json};
 
@@ -106,6 +107,62 @@ pub enum Event {
     Course(Course),
     /// A transfer that is under way, or can be gone on with.
     Transfer(Transfer),
+    /// What is shared can be fetched with this.
+    Ticket {
+        /// The ticket's text.
+        ticket: String,
+        /// The root hash of the content.
+        root: String,
+        /// Its size.
+        bytes: u64,
+        /// How many files.
+        files: u64,
+    },
+    /// Someone began to fetch what is shared.
+    Taking {
+        /// Names the share.
+        share: String,
+        /// Who.
+        peer: PeerId,
+        /// The contact's name, if it is one.
+        contact: Option<String>,
+    },
+    /// Someone fetches no more.
+    Taken {
+        /// The share.
+        share: String,
+        /// Who.
+        peer: PeerId,
+        /// The contact's name, if it is one.
+        contact: Option<String>,
+        /// What was sent to them from here.
+        bytes: u64,
+        /// Whether they have all they wanted.
+        whole: bool,
+    },
+    /// A shared file has changed and is not sent any more.
+    Changed {
+        /// The share.
+        share: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A peer is asked for nothing more of what is fetched.
+    Dropped {
+        /// The transfer.
+        transfer: String,
+        /// Who.
+        peer: PeerId,
+        /// The contact's name, if it is one.
+        contact: Option<String>,
+        /// Why.
+        why: DropReason,
+    },
+    /// Nobody who is connected has the rest of what is fetched.
+    Waiting {
+        /// The transfer.
+        transfer: String,
+    },
     /// The command failed.
     Error(Failure),
 }
@@ -199,7 +256,8 @@ impl PeerState {
 impl Event {
     /// Whether it is what the command was run for, and so belongs on standard output.
     pub(super) fn is_data(&self) -> bool {
-        matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Peer { .. } | Self::Transfer(_))
+        let listed = matches!(self, Self::Peer { .. } | Self::Transfer(_));
+        listed || matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Ticket { .. })
     }
 
     /// The event as one JSON object without a line end, `time` in Unix milliseconds.
@@ -245,6 +303,24 @@ impl Event {
             }
             Self::Course(course) => course.value(),
             Self::Transfer(transfer) => transfer.value(),
+            Self::Ticket { ticket, root, bytes, files } => {
+                json!({"event": "ticket", "ticket": ticket, "root": root, "bytes": bytes, "files": files})
+            }
+            Self::Taking { share, peer, contact } => {
+                json!({"event": "taking", "share": share, "peer": peer.to_string(), "contact": contact})
+            }
+            Self::Taken { share, peer, contact, bytes, whole } => json!({
+                "event": "taken", "share": share, "peer": peer.to_string(), "contact": contact, "bytes": bytes,
+                "whole": whole,
+            }),
+            Self::Changed { share, path } => {
+                json!({"event": "changed", "share": share, "path": path.to_string_lossy()})
+            }
+            Self::Dropped { transfer, peer, contact, why } => json!({
+                "event": "dropped", "transfer": transfer, "peer": peer.to_string(), "contact": contact,
+                "why": dropped_name(*why),
+            }),
+            Self::Waiting { transfer } => json!({"event": "waiting", "transfer": transfer}),
             Self::Error(Failure { exit, text }) => {
                 json!({"event": "error", "code": exit.code(), "name": exit.name(), "text": text})
             }
@@ -302,6 +378,32 @@ impl Event {
             }
             Self::Course(course) => course.human(),
             Self::Transfer(transfer) => transfer.human(),
+            Self::Ticket { ticket, .. } => ticket.clone(),
+            Self::Taking { peer, contact, .. } => format!("{} fetches it", who(*peer, contact.as_deref())),
+            Self::Taken { peer, contact, bytes, whole, .. } => {
+                let peer = who(*peer, contact.as_deref());
+                let end = if *whole { "has all of it" } else { "is gone" };
+                format!("{peer} {end}; {} of it came from here", size(*bytes))
+            }
+            Self::Changed { path, .. } => {
+                let path = inert(&path.to_string_lossy());
+                format!(
+                    "{path} is not any more what was shared: nobody gets it from here now. Share it again."
+                )
+            }
+            Self::Dropped { peer, contact, why, .. } => {
+                let what = match why {
+                    DropReason::WrongContent => "sent what does not belong to this ticket",
+                    DropReason::Misleading => "announced or sent what nobody can use",
+                    DropReason::Silent => "was asked and did not answer",
+                };
+                let peer = who(*peer, contact.as_deref());
+                format!("dropped {peer}: it {what}. Nothing wrong was kept; the others go on.")
+            }
+            Self::Waiting { .. } => {
+                "nobody who is connected has the rest; looking for others for some minutes (Ctrl-C ends this)"
+                    .to_owned()
+            }
             Self::Error(failure) => failure.text.clone(),
         }
     }
@@ -334,6 +436,15 @@ impl Progress {
         };
         let (done, total, name) = (size(self.done), size(self.total), inert(&self.name));
         format!("{done}/{total}  {}  {time}  {}  {name}", rate(self.rate), self.road.name())
+    }
+}
+
+/// Why a peer was dropped, as scripts read it.
+fn dropped_name(why: DropReason) -> &'static str {
+    match why {
+        DropReason::WrongContent => "wrong_content",
+        DropReason::Misleading => "misleading",
+        DropReason::Silent => "silent",
     }
 }
 

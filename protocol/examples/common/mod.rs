@@ -68,6 +68,7 @@ pub(crate) fn perform(work: Work) -> Done {
         Work::Commit(changes) => Done::Committed(Ok(vec![true; changes.len()])),
         Work::Scan { paths } => Done::Scanned(scan(&paths)),
         Work::Read(chunks) => Done::Read(chunks.iter().map(read).collect()),
+        Work::ReadBack(chunks) => Done::Read(chunks.iter().map(|_| Err(no.clone())).collect()),
         Work::Examine { .. } => Done::Examined(Err(no)),
         Work::Prepare { .. } => Done::Prepared(Err(no)),
         Work::Write(chunks) => Done::Written(chunks.iter().map(|_| Err(no.clone())).collect()),

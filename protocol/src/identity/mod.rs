@@ -4,7 +4,7 @@ mod address;
 mod key_file;
 mod keys;
 mod text;
-mod typo;
+pub(crate) mod typo;
 
 pub use address::{ParsePeerAddressError, PeerAddress};
 pub use key_file::{KeyFile, KeyFileError, PassphraseCost};

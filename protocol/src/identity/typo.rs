@@ -36,7 +36,7 @@ pub(super) enum Located {
 }
 
 /// Whether the symbols, checksum included, are as they were written.
-pub(super) fn is_clean(hrp: Hrp, symbols: &[Fe32]) -> bool {
+pub(crate) fn is_clean(hrp: Hrp, symbols: &[Fe32]) -> bool {
     residue(hrp, symbols) == Bech32m::TARGET_RESIDUE
 }
 
@@ -62,6 +62,12 @@ pub(super) fn locate(hrp: Hrp, symbols: &[Fe32]) -> Located {
         }
     }
     Located::Many
+}
+
+/// The one wrong symbol, and what it should be, where a single one explains it all. Good up to 1023 symbols.
+pub(crate) fn locate_one(hrp: Hrp, symbols: &[Fe32]) -> Option<(usize, Fe32)> {
+    let as_found = residue(hrp, symbols);
+    single_errors(hrp, symbols, as_found).get(&(as_found ^ Bech32m::TARGET_RESIDUE)).copied()
 }
 
 /// By its effect on the residue, each way to change one symbol: its index and what it would become.

@@ -296,7 +296,7 @@ fn unfound(manifest: &Manifest, mut examined: Examined, found: Option<&Found>) -
 }
 
 /// Bytes that would be written: what is there and would be kept needs no room.
-fn needed(manifest: &Manifest, examined: &Examined, conflict: Conflict) -> u64 {
+pub(super) fn needed(manifest: &Manifest, examined: &Examined, conflict: Conflict) -> u64 {
     let existing = examined.existing.iter().filter_map(|index| manifest.entry(*index));
     let kept = match conflict {
         Conflict::Skip => existing.map(Entry::size).fold(0, u64::saturating_add),

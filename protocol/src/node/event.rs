@@ -9,7 +9,7 @@ use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::storage::{Examined, RecoverError, ScanError, StorageError};
 use crate::transfer::hash::Root;
-use crate::transfer::{Manifest, TransferId};
+use crate::transfer::{Manifest, Ticket, TransferId};
 
 /// Something the user should see.
 #[derive(Debug, Clone)]
@@ -182,8 +182,69 @@ pub enum Event {
         /// Whether sending the same again goes on from here.
         resumable: bool,
     },
+    /// What was to be shared is hashed: whoever has the ticket can fetch it.
+    Shared {
+        /// Its name.
+        share: TransferId,
+        /// The ticket, without addresses: see [`Ticket::at`].
+        ticket: Ticket,
+        /// What is shared.
+        manifest: Arc<Manifest>,
+        /// Symbolic links and special files that are not part of it.
+        left_out: Vec<PathBuf>,
+    },
+    /// Someone began to fetch from here.
+    Taking {
+        /// What.
+        share: TransferId,
+        /// Who.
+        peer: PeerId,
+    },
+    /// Someone fetches from here no more.
+    Taken {
+        /// What.
+        share: TransferId,
+        /// Who.
+        peer: PeerId,
+        /// Bytes that were sent to them from here.
+        bytes: u64,
+        /// Whether they said that they have all they want.
+        whole: bool,
+    },
+    /// A file that is shared is not any more what was hashed; it is not sent to anyone now. Said once for each.
+    ShareChanged {
+        /// Which share.
+        share: TransferId,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Someone is asked for nothing more of what is fetched.
+    SourceDropped {
+        /// What is fetched.
+        transfer: TransferId,
+        /// Who.
+        peer: PeerId,
+        /// Why.
+        why: DropReason,
+    },
+    /// Nobody who is connected has the rest of what is fetched. They are looked for again for some minutes.
+    Lonely {
+        /// What is fetched.
+        transfer: TransferId,
+    },
     /// Who is near has changed.
     NearbyChanged,
+}
+
+/// Why someone is asked for nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// They sent what does not belong to the root.
+    WrongContent,
+    /// They sent what nobody asked for, or announced what they do not have.
+    Misleading,
+    /// They were asked and said nothing, again and again.
+    Silent,
 }
 
 /// What someone is to this node.
@@ -300,4 +361,8 @@ pub enum TransferFailure {
     Unreachable(Unreachable),
     /// The other side broke the protocol.
     Violation,
+    /// Nobody who could be asked has it, or the rest of it.
+    NobodyHasIt,
+    /// It has more pieces than can be shared or fetched at once: see [`MAX_PIECES`](crate::transfer::MAX_PIECES).
+    TooLarge,
 }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::Node;
 use super::patience::LISTING;
 use super::receiving::Incoming;
+use super::sharing::ShareInflow;
 use crate::identity::PeerId;
 use crate::link::{ChannelRead, LinkKey};
 use crate::storage::MAX_ENTRIES;
@@ -34,6 +35,7 @@ pub(super) enum Inflow {
     Opening(FrameReader),
     Manifest(TransferId, FrameReader),
     Chunks(TransferId, FrameReader, Option<(Chunk, BytesMut)>),
+    Share(ShareInflow),
 }
 
 /// Why a channel is read no further.
@@ -55,7 +57,7 @@ impl Inflow {
     /// Whose it is, once that is known.
     pub(super) fn transfer(&self) -> Option<TransferId> {
         match self {
-            Self::Opening(_) => None,
+            Self::Opening(_) | Self::Share(_) => None,
             Self::Manifest(transfer, _) | Self::Chunks(transfer, ..) => Some(*transfer),
         }
     }
@@ -64,7 +66,7 @@ impl Inflow {
     pub(super) fn chunks_of(&self) -> Option<TransferId> {
         match self {
             Self::Chunks(transfer, ..) => Some(*transfer),
-            Self::Opening(_) | Self::Manifest(..) => None,
+            Self::Opening(_) | Self::Manifest(..) | Self::Share(_) => None,
         }
     }
 
@@ -77,6 +79,7 @@ impl Inflow {
             Self::Chunks(_, _, Some((head, content))) => {
                 usize::try_from(head.length).unwrap_or(0).saturating_sub(content.len())
             }
+            Self::Share(share) => share.wanted(),
         }
     }
 }
@@ -90,6 +93,10 @@ impl Node {
             let outcome = loop {
                 let most = match &inflow {
                     Inflow::Opening(_) | Inflow::Manifest(..) => usize::MAX,
+                    Inflow::Share(share) => match share.fetch() {
+                        Some(fetch) => self.shares.readable(now, fetch, !share.is_between_pieces()),
+                        None => usize::MAX,
+                    },
                     Inflow::Chunks(transfer, _, begun) => {
                         self.shares.readable(now, *transfer, begun.is_some())
                     }
@@ -100,6 +107,11 @@ impl Node {
                 }
                 match self.links.read(link, channel, inflow.wanted().min(most)) {
                     ChannelRead::Data(data) => {
+                        if let Inflow::Share(share) = &inflow
+                            && let Some(fetch) = share.fetch()
+                        {
+                            self.shares.was_read(fetch, data.len());
+                        }
                         if let Inflow::Chunks(transfer, ..) = &inflow {
                             self.shares.was_read(*transfer, data.len());
                             if let Some(incoming) = self.incoming.get_mut(transfer) {
@@ -131,6 +143,9 @@ impl Node {
 
     /// A channel is gone. A manifest that did not arrive whole is none.
     fn inflow_gone(&mut self, now: Instant, inflow: &Inflow) {
+        if let Inflow::Share(share) = inflow {
+            self.share_inflow_gone(now, share);
+        }
         if let Inflow::Manifest(transfer, _) = inflow
             && self.incoming.get(transfer).is_some_and(Incoming::is_listing)
         {
@@ -152,6 +167,7 @@ impl Node {
                     let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
                     *inflow = self.channel_opened(now, link, peer, &frame)?;
                 }
+                Inflow::Share(share) => return self.share_inflow(now, share, data),
                 Inflow::Manifest(transfer, frames) => {
                     let Some(frame) = frames.next(&mut data)? else { return Ok(()) };
                     self.manifest_part(*transfer, &frame)?;
@@ -198,6 +214,8 @@ impl Node {
                 }
                 Ok(Inflow::Chunks(transfer, FrameReader::default(), None))
             }
+            ChannelOpen::Outline(head) => self.outline_opened(peer, head).map(Inflow::Share),
+            ChannelOpen::Pieces(root) => self.pieces_opened(peer, root).map(Inflow::Share),
             ChannelOpen::Manifest(head) => self.offer_begins(now, link, peer, head),
         }
     }
@@ -268,6 +286,7 @@ impl Node {
         match inflow {
             Inflow::Manifest(transfer, frames) if !frames.is_inside() => self.manifest_whole(now, *transfer),
             Inflow::Chunks(_, frames, None) if !frames.is_inside() => {}
+            Inflow::Share(share) => return self.share_inflow_ended(now, share),
             _ => return Err(Stop::Violation),
         }
         Ok(())

@@ -146,7 +146,8 @@ impl Shares {
         self.writing_in_all
     }
 
-    fn has_room(&self, transfer: TransferId) -> bool {
+    /// Whether more of a transfer may wait to be written.
+    pub(super) fn has_room(&self, transfer: TransferId) -> bool {
         let left = MAX_WRITING.saturating_sub(self.writing_in_all);
         let used = self.writing.get(&transfer).copied().unwrap_or(0);
         used < left.saturating_mul(THRESHOLD)

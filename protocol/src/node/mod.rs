@@ -15,6 +15,7 @@ mod pausing;
 mod receiving;
 mod recovering;
 mod sending;
+mod sharing;
 mod storage_queue;
 mod streams;
 mod surroundings;
@@ -36,20 +37,22 @@ use bytes::BytesMut;
 
 pub use config::{Config, Conflict, Rules, Strangers};
 pub use event::{
-    Decision, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure, Unreachable,
+    Decision, DropReason, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure,
+    Unreachable,
 };
 pub use limits::Limits;
 pub use surroundings::{Announcement, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
 pub use types::{
-    Acceptance, AnswerError, Contact, ContactError, OfferError, PeerView, Progress, SendError, TransferState,
-    TransferView,
+    Acceptance, AnswerError, Contact, ContactError, GetError, OfferError, PeerView, Progress, SendError,
+    TransferState, TransferView,
 };
 
 use self::inflow::Inflow;
 use self::limits::Shares;
 use self::receiving::Incoming;
 use self::sending::Outgoing;
+use self::sharing::Sharing;
 use self::storage_queue::{Purpose, StorageQueue};
 use self::streams::Streams;
 use self::unfinished::Unfinished;
@@ -90,6 +93,7 @@ pub struct Node {
     unfinished: Unfinished,
     /// Transfers whose senders are to be asked to go on, once they are reached.
     asked_for: BTreeSet<(PeerId, TransferId)>,
+    sharing: Sharing,
     inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
     shares: Shares,
     /// Links that have more to read, once there is room.
@@ -155,6 +159,7 @@ impl Node {
             incoming: BTreeMap::new(),
             unfinished: Unfinished::default(),
             asked_for: BTreeSet::new(),
+            sharing: Sharing::default(),
             inflows: BTreeMap::new(),
             shares,
             starved: BTreeSet::new(),
@@ -208,6 +213,7 @@ impl Node {
                 Why::Offer => self.run_out_of_patience(now),
                 Why::Settle => self.settle_due(now),
                 Why::Room => self.feed_starved(),
+                Why::Share => self.sharing_timeout(now),
                 Why::Close => self.part(now),
                 Why::Limit => self.limit_lifted(now),
                 Why::Dial | Why::Stream => {}

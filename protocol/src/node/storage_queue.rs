@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
+use super::sharing::Job;
 use crate::chat::ChatTicket;
 use crate::storage::{ReadChunk, StorageId, StorageRequest, Work};
 use crate::transfer::TransferId;
@@ -31,6 +32,7 @@ pub(super) enum Purpose {
     Check(TransferId),
     Close(TransferId),
     Discard(TransferId),
+    Share(TransferId, Job),
 }
 
 impl Purpose {

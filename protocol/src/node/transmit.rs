@@ -77,6 +77,8 @@ pub enum Why {
     Settle,
     /// Events were fetched: what was not read for want of room is.
     Room,
+    /// What is fetched or shared is to be looked at: someone is silent, or to be told, or tried again.
+    Share,
     /// Closing has waited long enough.
     Close,
     /// A limit on bytes a second lets more go.

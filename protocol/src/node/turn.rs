@@ -36,6 +36,7 @@ impl Node {
             self.run_streams(now);
             self.run_outgoing(now);
             self.run_incoming(now);
+            self.run_sharing(now);
             self.run_chat(now);
             self.run_closing(now);
             if self.links.is_quiet() {
@@ -49,7 +50,10 @@ impl Node {
     }
 
     fn run_closing(&mut self, now: Instant) {
-        let idle = self.storage.is_empty() && self.incoming.is_empty() && self.outgoing.is_empty();
+        let idle = self.storage.is_empty()
+            && self.incoming.is_empty()
+            && self.outgoing.is_empty()
+            && self.sharing.is_empty();
         if self.closing == Closing::Winding && idle {
             self.part(now);
         }
@@ -70,6 +74,7 @@ impl Node {
                 self.lose_transfers(now, link, why, cancelled);
                 self.inflows.retain(|(owner, _), _| *owner != link);
                 self.starved.remove(&link);
+                self.sharing_lost(now, link, peer);
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
                     self.event(Event::Disconnected { peer, why });
@@ -113,6 +118,7 @@ impl Node {
             self.start_waiting_offers(now, peer, link);
             self.ask_over(now, peer, link);
         }
+        self.sharing_linked(now, peer);
     }
 
     /// The road a link takes: whoever was seen near is, whatever kind of address they have.
@@ -183,6 +189,7 @@ impl Node {
             Control::Pause { transfer } => self.paused_by_peer(now, link, peer, transfer, true),
             Control::Resume { transfer } => self.paused_by_peer(now, link, peer, transfer, false),
             Control::Cancel { transfer, reason } => self.cancelled_by_peer(now, link, transfer, reason),
+            Control::Share(said) => self.share_said(now, link, peer, said),
         }
     }
 
@@ -230,6 +237,7 @@ impl Node {
 
     fn unreachable(&mut self, now: Instant, peer: PeerId, why: Unreachable) {
         self.chat.unreachable(peer);
+        self.sharing_unreachable(now, peer, why);
         self.fail_waiting_offers(now, peer, why);
         self.event(Event::Unreachable { peer, why });
     }
@@ -333,6 +341,7 @@ impl Node {
             (Purpose::Recover(transfer), Done::Recovered(result)) => self.recovered(now, transfer, result),
             (Purpose::Check(transfer), Done::Checked(result)) => self.checked(now, transfer, result),
             (Purpose::Close(transfer) | Purpose::Discard(transfer), _) => self.let_go(now, transfer),
+            (Purpose::Share(share, job), result) => self.share_stored(now, share, job, result),
             // A runtime that answers with another kind of result has a fault of its own; nothing rests on it.
             (_, _) => {}
         }

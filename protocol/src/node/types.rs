@@ -49,6 +49,19 @@ pub enum OfferError {
     TooMany,
 }
 
+/// Why nothing can be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GetError {
+    /// Nobody but oneself is named.
+    Oneself,
+    /// Everyone who is named is blocked.
+    Blocked,
+    /// It is shared or fetched here already.
+    Already,
+    /// Too many shares and fetches at once.
+    TooMany,
+}
+
 /// Why an answer or a cancellation does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerError {

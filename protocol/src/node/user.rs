@@ -83,14 +83,15 @@ impl Node {
 
     /// User in: take an offer that was put to the user.
     pub fn accept(&mut self, now: Instant, transfer: TransferId, how: Acceptance) -> Result<(), AnswerError> {
-        let taken = self.accept_offer(transfer, how);
+        let shared = self.accept_share(transfer, how.clone());
+        let taken = shared.unwrap_or_else(|| self.accept_offer(transfer, how));
         self.turn(now);
         taken
     }
 
     /// User in: refuse an offer that was put to the user.
     pub fn refuse(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> Result<(), AnswerError> {
-        let refused = self.decline_offer(now, transfer, why);
+        let refused = self.stop_share(now, transfer) || self.decline_offer(now, transfer, why);
         self.turn(now);
         if refused { Ok(()) } else { Err(AnswerError::Unknown) }
     }
@@ -98,6 +99,7 @@ impl Node {
     /// User in: give a transfer up for good. What is whole of it stays where it is; what is partial is removed.
     pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), AnswerError> {
         let mut cancelled = self.cancel_outgoing(now, transfer) || self.cancel_incoming(now, transfer);
+        cancelled = cancelled || self.stop_share(now, transfer);
         if !cancelled && let Some(record) = self.unfinished.get(transfer) {
             cancelled = true;
             let sender = record.peer;
@@ -125,6 +127,7 @@ impl Node {
 
     /// This program ends: transfers that have begun can be gone on with, the others are given up.
     pub(super) fn stop_all(&mut self, now: Instant) {
+        self.stop_all_shares(now);
         let outgoing: Vec<_> = self.outgoing.keys().copied().collect();
         for transfer in outgoing {
             self.stop_outgoing(now, transfer);
@@ -236,6 +239,9 @@ impl Node {
                 done: progress.done.saturating_sub(self.shares.rest(transfer)),
                 ..progress
             });
+        }
+        if let Some(progress) = self.share_progress(transfer) {
+            return Some(progress);
         }
         let incoming = self.incoming.get(&transfer)?;
         let road = self.links.to(incoming.from).and_then(|link| self.road(link));

@@ -1,21 +1,30 @@
 //! Files: what is offered, how it is cut and hashed, and the machines that send and receive it.
 
+pub(crate) mod bits;
 mod found;
 pub mod hash;
 pub mod journal;
+pub(crate) mod landing;
 pub(crate) mod limit;
 mod manifest;
 mod path;
+pub(crate) mod pieces;
+pub(crate) mod proof;
 mod receiver;
+pub(crate) mod schedule;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod ticket;
 
 pub(crate) use found::Found;
 pub use manifest::{BadManifest, Entry, EntryKind, FileIdentity, Manifest, Places};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
+pub use pieces::MAX_PIECES;
 pub(crate) use receiver::{Receiver, Terms, WriteFailure, is_journaled};
 pub(crate) use sender::{ReadFailure, Sender};
+pub(crate) use ticket::is_dialable;
+pub use ticket::{MAX_TICKET_ADDRESSES, ParseTicketError, Shared, Ticket};
 
 /// Names a transfer between two peers: 16 random bytes, chosen by the sender.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

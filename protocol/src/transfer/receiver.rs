@@ -11,7 +11,7 @@ use super::hash::{self, CHUNK, Root, Tree};
 use super::journal::StoredChunk;
 use super::{Manifest, Places, RelativePath, TransferId};
 use crate::storage::{FinishFile, PartialFile, StorageError, Work, WriteChunk};
-use crate::wire::{Chunk, EntrySet, MAX_RUNS, Run, Wanted};
+use crate::wire::{Chunk, ChunkRun, EntrySet, MAX_RUNS, Wanted};
 
 /// Files put in place together: they share their flushes to disk.
 const FINISH_FILES: usize = 512;
@@ -177,11 +177,11 @@ impl Receiver {
         let mut runs = Vec::new();
         for (file, open) in &self.open {
             let of = open.tree.runs().into_iter();
-            runs.extend(of.map(|(first, count)| Run { file: *file, first, count }));
+            runs.extend(of.map(|(first, count)| ChunkRun { file: *file, first, count }));
         }
         for file in &self.whole {
             let size = self.manifest.entry(*file).map_or(0, super::Entry::size);
-            runs.push(Run { file: *file, first: 0, count: hash::chunk_count(size) });
+            runs.push(ChunkRun { file: *file, first: 0, count: hash::chunk_count(size) });
         }
         runs.sort_by_key(|run| (run.file, run.first));
         Wanted { skip: self.skip.clone(), held: self.found.clone(), runs }

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use super::hash::{CHUNK, ChunkValue, Root, Tree, chunk_count, chunk_length, chunk_value, collection_root};
 use super::*;
 use crate::storage::{HashedChunk, StorageError};
-use crate::wire::{Chunk, EntrySet, MAX_RUNS, Run, Wanted};
+use crate::wire::{Chunk, ChunkRun, EntrySet, MAX_RUNS, Wanted};
 
 fn content(size: u64) -> Vec<u8> {
     let mut out = vec![0; usize::try_from(size).unwrap()];

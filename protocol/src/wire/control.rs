@@ -2,7 +2,7 @@
 
 use hither_schema::control_capnp::{self as schema, control};
 
-use super::{Envelope, Malformed, encode, exact, read};
+use super::{Envelope, Malformed, Share, encode, exact, read};
 use crate::Refusal;
 use crate::chat::MessageId;
 use crate::transfer::TransferId;
@@ -23,6 +23,7 @@ pub(crate) enum Control {
     Cancel { transfer: TransferId, reason: CancelReason },
     Pause { transfer: TransferId },
     Resume { transfer: TransferId },
+    Share(Share),
 }
 
 /// What became of a message.
@@ -47,7 +48,7 @@ pub(crate) struct Wanted {
     /// Files that it has in place from before.
     pub(crate) held: EntrySet,
     /// Chunks of other files that it has, in ascending order and apart; at most [`MAX_RUNS`].
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<ChunkRun>,
 }
 
 /// Most runs in an answer. A receiver that has more pieces takes some of them anew.
@@ -55,7 +56,7 @@ pub(crate) const MAX_RUNS: usize = 2000;
 
 /// Chunks of one file, one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Run {
+pub(crate) struct ChunkRun {
     pub(crate) file: u32,
     pub(crate) first: u64,
     pub(crate) count: u64,
@@ -123,9 +124,9 @@ impl Wanted {
     }
 
     fn parse(root: schema::acceptance::Reader<'_>) -> Result<Self, Malformed> {
-        let mut runs: Vec<Run> = Vec::new();
+        let mut runs: Vec<ChunkRun> = Vec::new();
         for run in root.get_runs()? {
-            let run = Run { file: run.get_file(), first: run.get_first(), count: run.get_count() };
+            let run = ChunkRun { file: run.get_file(), first: run.get_first(), count: run.get_count() };
             let end = run.first.checked_add(run.count).ok_or(Malformed)?;
             let after = runs.last().is_none_or(|last| {
                 (last.file, last.first.saturating_add(last.count)) <= (run.file, run.first)
@@ -182,6 +183,7 @@ impl Control {
             }
             Self::Pause { transfer } => root.set_pause(&transfer.0),
             Self::Resume { transfer } => root.set_resume(&transfer.0),
+            Self::Share(share) => share.fill(root.init_share()),
         })
     }
 
@@ -234,6 +236,7 @@ impl Control {
             }
             control::Pause(transfer) => Self::Pause { transfer: TransferId(exact(transfer?)?) },
             control::Resume(transfer) => Self::Resume { transfer: TransferId(exact(transfer?)?) },
+            control::Share(share) => Self::Share(Share::parse(share?)?),
         })
     }
 }

@@ -8,19 +8,24 @@ mod control;
 mod envelope;
 mod frame;
 mod records;
+mod share;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
-pub(crate) use control::{Answer, CancelReason, Control, EntrySet, MAX_RUNS, ReceiptState, Run, Wanted};
+pub(crate) use control::{Answer, CancelReason, ChunkRun, Control, EntrySet, MAX_RUNS, ReceiptState, Wanted};
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::FrameReader;
 pub(crate) use records::{
     Accepted, PeerCount, QueuedRecord, UnfinishedRecord, Way, encode_contact, encode_kept, parse_contact,
 };
+pub(crate) use share::{
+    Have, Leaving, MAX_ASK, MAX_BITS, MAX_LISTED, MAX_OTHER_ADDRESSES, MAX_OTHERS, Other, OutlineHead,
+    PieceHead, Run, Share, What, encode_piece, encode_roots, parse_piece, parse_roots, runs,
+};
 pub(crate) use transfer::{
-    ChannelOpen, Chunk, OfferHead, encode_chunk, encode_offer, encode_open_chunks, encode_part, parse_chunk,
-    parse_open, parse_part,
+    ChannelOpen, Chunk, OfferHead, encode_chunk, encode_offer, encode_open_chunks, encode_open_outline,
+    encode_open_pieces, encode_part, parse_chunk, parse_open, parse_part,
 };
 
 use capnp::message::{HeapAllocator, ReaderOptions, TypedReader};

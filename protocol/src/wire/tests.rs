@@ -51,8 +51,8 @@ fn messages() -> Vec<Control> {
                 held: skip.clone(),
                 skip,
                 runs: vec![
-                    Run { file: 1, first: 0, count: 7 },
-                    Run { file: 1, first: 7, count: u64::MAX - 7 },
+                    ChunkRun { file: 1, first: 0, count: 7 },
+                    ChunkRun { file: 1, first: 7, count: u64::MAX - 7 },
                 ],
             }),
         },

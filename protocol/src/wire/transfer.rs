@@ -2,8 +2,9 @@
 
 use hither_schema::transfer_capnp::{chunk, entry, open, part};
 
+use super::share::{OutlineHead, fill_outline, parse_outline};
 use super::{Malformed, encode, exact, read};
-use crate::transfer::hash::ChunkValue;
+use crate::transfer::hash::{ChunkValue, Root};
 use crate::transfer::{Entry, EntryKind, Manifest, RelativePath, TransferId};
 
 /// Most entries of a [`Part`](hither_schema::transfer_capnp::part): with the longest paths they still fit a frame
@@ -17,6 +18,8 @@ const MAX_NAME: usize = 255;
 pub(crate) enum ChannelOpen {
     Manifest(OfferHead),
     Chunks(TransferId),
+    Outline(OutlineHead),
+    Pieces(Root),
 }
 
 /// An offer before its entries.
@@ -49,6 +52,14 @@ pub(crate) fn encode_offer(transfer: TransferId, manifest: &Manifest) -> Vec<u8>
 
 pub(crate) fn encode_open_chunks(transfer: TransferId) -> Vec<u8> {
     encode::<open::Owned>(|mut root| root.set_chunks(&transfer.0))
+}
+
+pub(crate) fn encode_open_outline(of: Root, manifest: &Manifest) -> Vec<u8> {
+    encode::<open::Owned>(|root| fill_outline(root.init_outline(), of, manifest))
+}
+
+pub(crate) fn encode_open_pieces(of: Root) -> Vec<u8> {
+    encode::<open::Owned>(|mut root| root.set_pieces(&of.0))
 }
 
 /// Encodes entries from the front of `entries` as one frame, and says how many.
@@ -114,6 +125,8 @@ pub(crate) fn parse_open(bytes: &[u8]) -> Result<ChannelOpen, Malformed> {
             })
         }
         open::Chunks(transfer) => ChannelOpen::Chunks(TransferId(exact(transfer?)?)),
+        open::Outline(outline) => ChannelOpen::Outline(parse_outline(outline?)?),
+        open::Pieces(of) => ChannelOpen::Pieces(Root(exact(of?)?)),
     })
 }
 

@@ -62,6 +62,10 @@ impl Disk {
             Work::Commit(_) => Done::Committed(Err(StorageError::Unsupported)),
             Work::Scan { paths } => Done::Scanned(scan::scan(&paths)),
             Work::Read(chunks) => Done::Read(chunks.iter().map(|chunk| self.sources.read(chunk)).collect()),
+            Work::ReadBack(chunks) => {
+                let read = |chunk| self.partials.read(&self.folders, chunk);
+                Done::Read(chunks.iter().map(read).collect())
+            }
             Work::Examine { into, manifest } => Done::Examined(examine::examine(&into, &manifest)),
             Work::Prepare { transfer, sender, into, directories, journal } => {
                 let prepared = prepare::prepare(self.parts(), transfer, sender, &into, &directories, journal);

@@ -11,8 +11,9 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::BytesMut;
 use cap_std::fs::Dir;
-use hither_protocol::storage::{PartialFile, StorageError, WriteChunk, partial_name};
+use hither_protocol::storage::{HashedChunk, PartialFile, ReadBack, StorageError, WriteChunk, partial_name};
 use hither_protocol::transfer::hash::{CHUNK, chunk_length, chunk_value};
 use hither_protocol::transfer::{FileIdentity, RelativePath, TransferId};
 
@@ -101,6 +102,20 @@ impl Partials {
         let state = self.lock();
         let known = state.known.get(&(transfer, file)).ok_or(StorageError::Missing)?;
         known.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// Reads back and hashes a chunk that was written.
+    pub(super) fn read(&self, folders: &Folders, chunk: &ReadBack) -> Result<HashedChunk, StorageError> {
+        self.sound(chunk.transfer, chunk.target.identity)?;
+        let file = self.handle(folders, chunk.transfer, &chunk.into, &chunk.target)?;
+        let length = usize::try_from(chunk.length).map_err(|_| StorageError::Unsupported)?;
+        let mut data = BytesMut::zeroed(length);
+        if system::read_at(&file, &mut data, chunk.offset).map_err(storage_error)? < length {
+            return Err(StorageError::Changed);
+        }
+        let data = data.freeze();
+        let value = chunk_value(chunk.size, chunk.offset, &data);
+        Ok(HashedChunk { data, value })
     }
 
     /// The handle of a partial file.

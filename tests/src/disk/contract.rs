@@ -167,6 +167,7 @@ fn check_order(work: &Work, open: &BTreeMap<TransferId, Open>) {
         | Work::Commit(_)
         | Work::Scan { .. }
         | Work::Read(_)
+        | Work::ReadBack(_)
         | Work::Examine { .. }
         | Work::Close { .. }
         | Work::Discard { .. } => {}

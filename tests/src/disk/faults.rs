@@ -20,6 +20,8 @@ pub enum Kind {
     Scan,
     /// [`Work::Read`].
     Read,
+    /// [`Work::ReadBack`].
+    ReadBack,
     /// [`Work::Examine`].
     Examine,
     /// [`Work::Prepare`].
@@ -48,6 +50,7 @@ impl Kind {
             Work::Commit(_) => Self::Commit,
             Work::Scan { .. } => Self::Scan,
             Work::Read(_) => Self::Read,
+            Work::ReadBack(_) => Self::ReadBack,
             Work::Examine { .. } => Self::Examine,
             Work::Prepare { .. } => Self::Prepare,
             Work::Write(_) => Self::Write,
@@ -200,6 +203,7 @@ pub(super) fn failed(work: &Work, error: StorageError) -> Done {
             Done::Scanned(Err(ScanError::Unreadable(paths.first().cloned().unwrap_or_default(), error)))
         }
         Work::Read(chunks) => Done::Read(chunks.iter().map(|_| Err(error.clone())).collect()),
+        Work::ReadBack(chunks) => Done::Read(chunks.iter().map(|_| Err(error.clone())).collect()),
         Work::Examine { .. } => Done::Examined(Err(error)),
         Work::Prepare { .. } => Done::Prepared(Err(error)),
         Work::Write(chunks) => Done::Written(chunks.iter().map(|_| Err(error.clone())).collect()),

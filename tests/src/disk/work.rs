@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use hither_protocol::storage::{
-    Change, Done, Examined, HashedChunk, ReadChunk, Record, ScanError, Scanned, StorageError, Table, Work,
+    Change, Done, Examined, HashedChunk, ReadBack, ReadChunk, Record, ScanError, Scanned, StorageError,
+    Table, Work, partial_name,
 };
 use hither_protocol::transfer::hash::chunk_value;
 use hither_protocol::transfer::{Entry, EntryKind, Manifest, RelativePath};
@@ -23,6 +24,7 @@ impl Disk {
             }
             Work::Scan { paths } => Done::Scanned(self.scan(paths)),
             Work::Read(chunks) => Done::Read(chunks.iter().map(|chunk| self.read(chunk)).collect()),
+            Work::ReadBack(chunks) => Done::Read(chunks.iter().map(|chunk| self.read_back(chunk)).collect()),
             Work::Examine { into, manifest } => Done::Examined(self.examine(into, manifest)),
             Work::Prepare { transfer, sender, into, directories, journal } => {
                 Done::Prepared(self.prepare(*transfer, *sender, into, directories, *journal))
@@ -131,6 +133,17 @@ impl Disk {
             *byte ^= 1;
         }
         Ok(HashedChunk { data: Bytes::from(data), value })
+    }
+
+    fn read_back(&mut self, chunk: &ReadBack) -> Result<HashedChunk, StorageError> {
+        let place = chunk.into.join(chunk.target.path.as_str());
+        let path = place.with_file_name(partial_name(chunk.transfer, chunk.target.identity));
+        self.faults.check_readable(&path)?;
+        let file = self.tree.file(&path).ok_or(StorageError::Missing)?;
+        let from = usize::try_from(chunk.offset).map_err(|_| StorageError::Changed)?;
+        let data = file.content.get(from..from + chunk.length as usize).ok_or(StorageError::Changed)?;
+        let value = chunk_value(chunk.size, chunk.offset, data);
+        Ok(HashedChunk { data: Bytes::from(data.to_vec()), value })
     }
 
     fn examine(&self, into: &Path, manifest: &Manifest) -> Result<Examined, StorageError> {

@@ -70,7 +70,7 @@ pub(super) struct Bench {
     at: SocketAddr,
 }
 
-fn identity(number: usize) -> Identity {
+pub(super) fn identity(number: usize) -> Identity {
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
     Identity::generate(&mut Entropy::new(Seed::new(seed)).stream("identity"))
@@ -363,6 +363,7 @@ impl Bench {
                 });
                 Done::Read(read.collect())
             }
+            Work::ReadBack(chunks) => Done::Read(chunks.iter().map(|_| Err(StorageError::Missing)).collect()),
             Work::Examine { .. } => Done::Examined(Ok(self.examined.clone())),
             Work::Prepare { directories, .. } => Done::Prepared(Ok(directories)),
             Work::Write(chunks) => {
@@ -449,6 +450,7 @@ fn kind(work: &Work) -> &'static str {
         Work::Commit(_) => "commit",
         Work::Scan { .. } => "scan",
         Work::Read(_) => "read",
+        Work::ReadBack(_) => "read back",
         Work::Examine { .. } => "examine",
         Work::Prepare { .. } => "prepare",
         Work::Write(_) => "write",

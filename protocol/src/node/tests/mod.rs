@@ -13,5 +13,6 @@ mod exhaustion;
 mod resuming;
 mod rules;
 mod shares;
+mod sharing;
 mod streams;
 mod violations;

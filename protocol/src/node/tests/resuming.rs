@@ -8,7 +8,7 @@ use crate::storage::{Checked, RecoverError};
 use crate::transfer::hash::{CHUNK, Root, chunk_value};
 use crate::transfer::journal::BadJournal;
 use crate::transfer::{Entry, EntryKind, TransferId};
-use crate::wire::{Answer, CancelReason, Chunk, Control, Run, Wanted};
+use crate::wire::{Answer, CancelReason, Chunk, ChunkRun, Control, Wanted};
 use crate::{Event, LinkLoss, Refusal, TransferFailure, TransferState};
 
 /// Longer than a link lives without a sign of life.
@@ -39,7 +39,7 @@ fn receiving() -> (Bench, usize, LinkKey) {
     (bench, bob, link)
 }
 
-fn runs(answers: &[Answer]) -> Vec<Vec<Run>> {
+fn runs(answers: &[Answer]) -> Vec<Vec<ChunkRun>> {
     let accepted = answers.iter().filter_map(|answer| match answer {
         Answer::Accept(Wanted { runs, .. }) => Some(runs.clone()),
         Answer::Refuse(_) => None,
@@ -75,7 +75,7 @@ fn a_lost_link_keeps_what_is_there_and_the_same_offer_goes_on() {
         "it is asked for"
     );
     bench.offer(again, link, id(1), film());
-    assert_eq!(runs(&bench.answers(again, id(1))), [vec![Run { file: 0, first: 0, count: 2 }]]);
+    assert_eq!(runs(&bench.answers(again, id(1))), [vec![ChunkRun { file: 0, first: 0, count: 2 }]]);
     assert_eq!(bench.count(|event| matches!(event, Event::Offered { .. })), 1, "no second consent");
     assert_eq!(
         bench.count(|event| matches!(event, Event::Started { resumed, .. } if *resumed == 2 * CHUNK)),
@@ -286,7 +286,7 @@ fn the_sender_offers_the_same_transfer_again_when_the_receiver_comes_back() {
     bench.run_for(SILENCE);
     assert_eq!(suspended(&bench), 1);
     let link = bench.link(again);
-    let wanted = Wanted { runs: vec![Run { file: 0, first: 0, count: 39 }], ..Wanted::default() };
+    let wanted = Wanted { runs: vec![ChunkRun { file: 0, first: 0, count: 39 }], ..Wanted::default() };
     bench.say(again, link, &Control::Answer { transfer, answer: Answer::Accept(wanted) });
     let is_resumed = |event: &Event| matches!(event, Event::Started { bytes: CHUNK, resumed, .. } if *resumed == 39 * CHUNK);
     assert_eq!(bench.count(is_resumed), 1);

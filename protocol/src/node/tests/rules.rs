@@ -7,7 +7,7 @@ use crate::chat::MessageId;
 use crate::link::LinkKey;
 use crate::transfer::TransferId;
 use crate::wire::{
-    Answer, CancelReason, Control, EntrySet, Envelope, MAX_RUNS, NewContent, ReceiptState, Run, Wanted,
+    Answer, CancelReason, ChunkRun, Control, EntrySet, Envelope, MAX_RUNS, NewContent, ReceiptState, Wanted,
 };
 use crate::{Event, MessageState, Refusal, Strangers, TransferFailure};
 
@@ -190,7 +190,7 @@ fn what_is_there_already_needs_no_space() {
 fn the_largest_acceptance_fits_a_frame() {
     let mut all = EntrySet::default();
     all.insert(crate::storage::MAX_ENTRIES - 1);
-    let runs = (0..).step_by(2).take(MAX_RUNS).map(|first| Run { file: 0, first, count: 1 }).collect();
+    let runs = (0..).step_by(2).take(MAX_RUNS).map(|first| ChunkRun { file: 0, first, count: 1 }).collect();
     let skip = Wanted { skip: all.clone(), held: all, runs };
     let framed = Control::Answer { transfer: id(1), answer: Answer::Accept(skip) }.encode();
     let mut bytes = bytes::Bytes::from(framed);

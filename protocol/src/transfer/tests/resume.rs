@@ -154,8 +154,8 @@ fn a_receiver_cannot_hold_what_there_is_not() {
         let wanted = Wanted { runs, ..Wanted::default() };
         Sender::new(ID, Arc::clone(&manifest), vec![Arc::default(), Arc::default()], wanted)
     };
-    assert!(sender(vec![Run { file: 0, first: 0, count: 2 }]).is_some());
-    assert!(sender(vec![Run { file: 0, first: 1, count: 2 }]).is_none());
-    assert!(sender(vec![Run { file: 0, first: u64::MAX, count: 2 }]).is_none());
-    assert!(sender(vec![Run { file: 2, first: 0, count: 1 }]).is_none());
+    assert!(sender(vec![ChunkRun { file: 0, first: 0, count: 2 }]).is_some());
+    assert!(sender(vec![ChunkRun { file: 0, first: 1, count: 2 }]).is_none());
+    assert!(sender(vec![ChunkRun { file: 0, first: u64::MAX, count: 2 }]).is_none());
+    assert!(sender(vec![ChunkRun { file: 2, first: 0, count: 1 }]).is_none());
 }
