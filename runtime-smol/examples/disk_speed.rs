@@ -157,11 +157,11 @@ fn receive(into: &Path, threads: usize, files: &[(String, u64)], content: &Conte
         std::thread::spawn(move || {
             loop {
                 let Ok((asked, work)) = queue.lock().expect("no panic").recv() else { return };
-                results.send((asked, disk.perform(work))).expect("somebody waits");
+                let _ = results.send((asked, disk.perform(work)));
             }
         });
     }
-    while transfer.placed < files.len() {
+    while transfer.placed < files.len() || transfer.noting {
         while let Some(next) = transfer.next_work() {
             work.send(next).expect("threads");
         }
