@@ -12,8 +12,8 @@ use crate::disk::Disk;
 use crate::input::Input;
 use crate::records::Records;
 
-/// Threads for file work: one to read or write while another hashes.
-const FILE_THREADS: usize = 2;
+/// Threads for file work: two to read, hash and write while another waits for the disk to make things durable.
+const FILE_THREADS: usize = 3;
 /// Most requests that wait for a thread, for each kind of thread.
 const WAITING: usize = 64;
 /// Most commits that share one sync of the disk.

@@ -11,12 +11,15 @@
 //!    that promised it would not be true.
 //! 4. It appends to the journal and syncs that. Cut short, the last batch fails its check: as after 2.
 //! 5. A file takes its name (see [`finish`](super::finish)) once its content is durable, and the journal says that
-//!    it is whole. A failure now leaves it under its partial name or its own, and the journal knows it under both.
+//!    it is whole. A failure now leaves it under its partial name or its own. The journal's word counts only for a
+//!    file whose partial name is gone, so it may become durable before the content, in one sync with it; but not
+//!    where a file is there already that is to be replaced, and could be taken for the new one.
 //! 6. The names are made durable, and only then is the file said to be there.
 //!
 //! Besides, what the journal says of content is hashed again before it is believed: disks lie.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::Path;
 
 use hither_protocol::storage::{PartialFile, StorageError};
@@ -38,7 +41,7 @@ pub(super) fn checkpoint(
 ) -> Result<(), StorageError> {
     let journal = journals.get(transfer, into).ok_or(StorageError::Missing)?;
     let places: Vec<_> = files.iter().map(|file| Place { transfer, into, file }).collect();
-    let synced = sync_contents(folders, partials, &places, |file| file.sync_data());
+    let (synced, _) = sync_contents(folders, partials, &places, File::sync_data);
     let mut unsound = BTreeSet::new();
     let mut outcome = Ok(());
     for (file, result) in files.iter().zip(synced) {
@@ -58,7 +61,7 @@ pub(super) fn checkpoint(
     // What another file has lost is no reason to lose what this one has.
     let chunks: Vec<_> = chunks.into_iter().filter(|chunk| !unsound.contains(&chunk.file)).collect();
     if !chunks.is_empty() {
-        journals::lock(&journal).append(&Batch { chunks, ..Batch::default() })?;
+        journals::lock(&journal).append(&Batch { chunks, ..Batch::default() }, File::sync_data)?;
     }
     outcome
 }

@@ -6,6 +6,7 @@
 //! directory, and only then is it said that the files are there.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -15,9 +16,9 @@ use hither_protocol::transfer::{RelativePath, TransferId};
 
 use super::Parts;
 use super::folder::Folders;
-use super::journals::{self, Journals};
+use super::journals;
 use super::partials::Partials;
-use super::syncing::{Place, sync_contents};
+use super::syncing::{Place, sync_contents, together};
 use super::system;
 
 /// Puts the files in place; a result for each, in order.
@@ -26,20 +27,15 @@ pub(super) fn finish(
     files: &[FinishFile],
 ) -> Vec<Result<(), StorageError>> {
     let mut results: Vec<_> = files.iter().map(|file| dress(folders, partials, file)).collect();
-    let dressed = |results: &[Result<(), StorageError>]| {
-        let dressed = files.iter().enumerate().zip(results).filter(|(_, result)| result.is_ok());
-        dressed.map(|(file, _)| file).collect::<Vec<_>>()
-    };
-    let whole = dressed(&results);
-    let places: Vec<_> = whole
-        .iter()
-        .map(|(_, file)| Place { transfer: file.transfer, into: &file.into, file: &file.target })
-        .collect();
-    let synced = sync_contents(folders, partials, &places, |file| file.sync_all());
-    for ((at, _), synced) in whole.into_iter().zip(synced) {
-        results[at] = synced;
+    let mut by_transfer: BTreeMap<(TransferId, &Path), Vec<usize>> = BTreeMap::new();
+    for (at, file) in files.iter().enumerate().filter(|(at, _)| results[*at].is_ok()) {
+        by_transfer.entry((file.transfer, &file.into)).or_default().push(at);
     }
-    note(journals, &dressed(&results), &mut results);
+    for ((transfer, into), whole) in by_transfer {
+        let of: Vec<_> = whole.iter().map(|at| &files[*at]).collect();
+        let stored = store(Parts { folders, partials, journals }, transfer, into, &of);
+        whole.into_iter().zip(stored).for_each(|(at, result)| results[at] = result);
+    }
     for (file, result) in files.iter().zip(&mut results) {
         // Open files are in the way of a new name on some systems, and not needed any more on any.
         drop(partials.take_open(file.transfer, file.target.identity));
@@ -73,21 +69,41 @@ fn dress(folders: &Folders, partials: &Partials, file: &FinishFile) -> Result<()
     }
 }
 
-/// Tells the journals which files are about to take their names.
-fn note(journals: &Journals, whole: &[(usize, &FinishFile)], results: &mut [Result<(), StorageError>]) {
-    let mut by_transfer: BTreeMap<(TransferId, &Path), Vec<&(usize, &FinishFile)>> = BTreeMap::new();
-    for entry in whole {
-        by_transfer.entry((entry.1.transfer, &entry.1.into)).or_default().push(entry);
+/// Makes the content of a transfer's files durable, and notes them in its journal.
+fn store(
+    Parts { folders, partials, journals }: Parts<'_>,
+    transfer: TransferId,
+    into: &Path,
+    files: &[&FinishFile],
+) -> Vec<Result<(), StorageError>> {
+    let places: Vec<_> = files.iter().map(|file| Place { transfer, into, file: &file.target }).collect();
+    let sync = || sync_contents(folders, partials, &places, File::sync_all);
+    let Some(journal) = journals.get(transfer, into) else { return sync().0 };
+    let mut journal = journals::lock(&journal);
+    let note = |results: Option<&[Result<(), StorageError>]>| {
+        let sound = |at: &usize| results.is_none_or(|results| results[*at].is_ok());
+        let placed = files.iter().enumerate().filter(|(at, _)| sound(at));
+        let placed = placed.map(|(_, file)| (file.target.identity, file.root)).collect();
+        Batch { placed, ..Batch::default() }
+    };
+    let (mut results, noted);
+    if together(files.len()) && !files.iter().any(|file| file.overwrite) {
+        // One sync makes both durable: see the order in `checkpoint`.
+        results = Vec::new();
+        noted = journal.append(&note(None), |file| {
+            let (synced, devices) = sync();
+            results = synced;
+            if devices.contains(&system::device(file)?) { Ok(()) } else { file.sync_data() }
+        });
+        results.resize(files.len(), Ok(()));
+    } else {
+        results = sync().0;
+        noted = journal.append(&note(Some(&results)), File::sync_data);
     }
-    for ((transfer, into), files) in by_transfer {
-        let Some(journal) = journals.get(transfer, into) else { continue };
-        let placed = files.iter().map(|(_, file)| (file.target.identity, file.root)).collect();
-        if let Err(error) = journals::lock(&journal).append(&Batch { placed, ..Batch::default() }) {
-            for (at, _) in files {
-                results[*at] = Err(error.clone());
-            }
-        }
+    if let Err(error) = noted {
+        results.iter_mut().filter(|result| result.is_ok()).for_each(|result| *result = Err(error.clone()));
     }
+    results
 }
 
 fn place(folders: &Folders, file: &FinishFile) -> Result<(), StorageError> {

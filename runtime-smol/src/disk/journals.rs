@@ -168,19 +168,22 @@ impl Journal {
             return Ok(());
         }
         let batch = Batch { directories, ..Batch::default() };
-        self.append(&batch)?;
+        self.append(&batch, File::sync_data)?;
         self.listed.get_or_insert_default().extend(batch.directories);
         Ok(())
     }
 
-    /// Appends a batch, durably. After an error it is as if that had never been tried.
-    pub(super) fn append(&mut self, batch: &Batch) -> Result<(), StorageError> {
+    /// Appends a batch, made durable by `sync`. After an error it is as if that had never been tried.
+    pub(super) fn append(
+        &mut self,
+        batch: &Batch,
+        sync: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<(), StorageError> {
         if self.recovery.is_some() {
             return Err(StorageError::Unsupported);
         }
         let bytes = encode_batch(batch);
-        let appended =
-            system::write_all_at(&self.file, &bytes, self.end).and_then(|()| self.file.sync_data());
+        let appended = system::write_all_at(&self.file, &bytes, self.end).and_then(|()| sync(&self.file));
         if let Err(error) = appended {
             // What stands behind the end goes, and the page that the end is in is written anew by the next sync.
             self.file.set_len(self.end).map_err(storage_error)?;

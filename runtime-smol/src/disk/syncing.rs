@@ -4,7 +4,7 @@
 //! disk, for a file that took microseconds to write. Many files are therefore synced as a whole where the system
 //! can do that. A few are not: there may be unwritten data of other programs waiting that is not ours to wait for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -30,45 +30,43 @@ pub(super) struct Place<'a> {
     pub(super) file: &'a PartialFile,
 }
 
-/// Makes the files' content durable, each by `sync` where they are few; a result for each, in order. What fails once
-/// fails every time.
+/// Whether so many files are synced together with everything else on their file systems.
+pub(super) fn together(files: usize) -> bool {
+    files > SYNC_EACH && system::SYNCS_WHOLE
+}
+
+/// Makes the files' content durable, each by `sync` where they are few; a result for each, in order, and the file
+/// systems that were synced as a whole. What fails once fails every time.
 pub(super) fn sync_contents(
     folders: &Folders,
     partials: &Partials,
     places: &[Place<'_>],
     sync: fn(&File) -> io::Result<()>,
-) -> Vec<Result<(), StorageError>> {
-    let check = |place: &Place<'_>| partials.sound(place.transfer, place.file.identity);
-    let results: Vec<_> = if places.len() <= SYNC_EACH || !system::SYNCS_WHOLE {
-        places
-            .iter()
-            .map(|place| {
-                check(place)?;
-                let open = partials.handle(folders, place.transfer, place.into, place.file)?;
-                sync(&open).map_err(storage_error)
-            })
-            .collect()
-    } else {
-        // What came of each file system. Which of its files it was that failed cannot be told.
-        let mut devices: BTreeMap<u64, Result<(), StorageError>> = BTreeMap::new();
-        places
-            .iter()
-            .map(|place| {
-                check(place)?;
-                folders.in_parent(place.into, &place.file.path, |parent| {
-                    let device = system::device(parent)?;
-                    let outcome = devices
-                        .entry(device)
-                        .or_insert_with(|| system::sync_whole(parent).map_err(storage_error));
-                    Ok(outcome.clone())
-                })?
-            })
-            .collect()
-    };
+) -> (Vec<Result<(), StorageError>>, BTreeSet<u64>) {
+    // What came of each file system. Which of its files it was that failed cannot be told.
+    let mut devices: BTreeMap<u64, Result<(), StorageError>> = BTreeMap::new();
+    let mut parents: BTreeMap<(&Path, Option<&str>), Result<(), StorageError>> = BTreeMap::new();
+    let each = places.iter().map(|place| {
+        partials.sound(place.transfer, place.file.identity)?;
+        if !together(places.len()) {
+            let open = partials.handle(folders, place.transfer, place.into, place.file)?;
+            return sync(&open).map_err(storage_error);
+        }
+        let parent = place.file.path.as_str().rsplit_once('/').map(|(parent, _)| parent);
+        let sync_parent = || {
+            folders.in_parent(place.into, &place.file.path, |parent| {
+                let sync = || system::sync_whole(parent).map_err(storage_error);
+                Ok(devices.entry(system::device(parent)?).or_insert_with(sync).clone())
+            })?
+        };
+        parents.entry((place.into, parent)).or_insert_with(sync_parent).clone()
+    });
+    let results: Vec<_> = each.collect();
     for (place, result) in places.iter().zip(&results) {
         if let Err(error) = result {
             partials.fail(place.transfer, place.file.identity, error);
         }
     }
-    results
+    let whole = devices.into_iter().filter(|(_, outcome)| outcome.is_ok()).map(|(device, _)| device);
+    (results, whole.collect())
 }

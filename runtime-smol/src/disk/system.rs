@@ -241,16 +241,17 @@ fn reopened(folder: &Dir) -> io::Result<std::os::fd::OwnedFd> {
     Ok(openat(folder, ".", flags, Mode::empty())?)
 }
 
-/// Which file system a directory is on; 0 where that makes no difference.
-pub(super) fn device(folder: &Dir) -> io::Result<u64> {
-    #[cfg(unix)]
+/// Which file system a directory or file is on; 0 where that makes no difference.
+#[cfg(unix)]
+pub(super) fn device(at: impl std::os::fd::AsFd) -> io::Result<u64> {
     #[allow(clippy::useless_conversion, reason = "32 bits, and signed, on some systems")]
-    return Ok(rustix::fs::fstat(folder)?.st_dev.try_into().unwrap_or_default());
-    #[cfg(windows)]
-    {
-        let _ = folder;
-        Ok(0)
-    }
+    Ok(rustix::fs::fstat(at)?.st_dev.try_into().unwrap_or_default())
+}
+
+/// Which file system a directory or file is on; 0 where that makes no difference.
+#[cfg(windows)]
+pub(super) fn device<T>(_at: T) -> io::Result<u64> {
+    Ok(0)
 }
 
 #[cfg(test)]

@@ -193,6 +193,32 @@ fn a_file_that_never_got_its_name_is_found_under_its_partial_one() {
 }
 
 #[test]
+fn a_large_batch_is_found_in_place_but_for_what_has_no_place() {
+    let files: Vec<String> = (0..20).map(|number| format!("d{}/f{number}", number % 3)).collect();
+    let sizes: Vec<(&str, usize)> = files.iter().map(|name| (name.as_str(), 100 + name.len())).collect();
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    let offer = Offer::new(&sizes);
+    let disk = Disk::new();
+    offer.prepare(&disk).unwrap();
+    names.iter().for_each(|name| offer.write(&disk, name, |_| true));
+    fs::write(offer.at(names[7]), "theirs").unwrap();
+    fs::remove_file(offer.partial(names[9])).unwrap();
+    for (at, result) in offer.finish(&disk, &names).into_iter().enumerate() {
+        let expected = match at {
+            7 => Err(StorageError::Exists),
+            9 => Err(StorageError::Missing),
+            _ => Ok(()),
+        };
+        assert_eq!(result, expected, "{}", names[at]);
+    }
+    drop(disk);
+    let disk = Disk::new();
+    let found = offer.check(&disk);
+    assert_eq!(found.placed.len(), 18);
+    assert_eq!((found.chunks, found.lost), (offer.found(names[7], [0]), 0));
+}
+
+#[test]
 fn a_vanished_folder_or_journal_is_missing() {
     let offer = Offer::new(&[("top/a", THREE)]);
     let disk = Disk::new();
