@@ -86,6 +86,7 @@ impl Node {
         if matches!(incoming.state, State::Ending(_)) {
             return;
         }
+        incoming.settled();
         let found = incoming.found.is_some();
         let ending = match std::mem::replace(&mut incoming.state, State::Ending(Ending::default())) {
             State::Receiving { receiver, made, batch, .. } => {

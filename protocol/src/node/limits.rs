@@ -178,6 +178,12 @@ impl Shares {
         fair.min(useful).clamp(LEAST_READ_AHEAD, READ_AHEAD)
     }
 
+    /// Whether there is a limit: a byte stream would hold megabytes that its channels are not to move yet, and what
+    /// is limited needs no stream to be fast.
+    pub(super) fn is_limited(&self) -> bool {
+        self.send.rate().is_some() || self.receive.rate().is_some()
+    }
+
     /// The window of a link on which there is consent to what comes, in bytes.
     pub(super) fn window(&self) -> Option<u64> {
         self.receive.rate().map(|rate| (rate.get() / WINDOWS_PER_SECOND).max(LEAST_WINDOW))

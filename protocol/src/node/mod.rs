@@ -199,7 +199,9 @@ impl Node {
 
     /// Time: it is `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(why) = self.timers.pop(now) {
+        // Each once, whatever it sets anew.
+        let due: Vec<_> = std::iter::from_fn(|| self.timers.pop(now)).collect();
+        for why in due {
             match why {
                 Why::Link(number) => self.links.handle_timeout(now, number),
                 Why::Announce => self.nearby.tick(self.unix_time(now)),
@@ -227,6 +229,9 @@ impl Node {
 
     /// Byte streams in: one was opened from `remote` to this node. `None`: it is not taken, close it.
     pub fn accept_stream(&mut self, now: Instant, remote: SocketAddr) -> Option<LinkId> {
+        if self.shares.is_limited() {
+            return None;
+        }
         let link = self.links.accept_stream(now, remote)?;
         self.turn(now);
         Some(LinkId(link.0))

@@ -144,6 +144,11 @@ impl Incoming {
         self.moved = now;
     }
 
+    /// Nothing of it waits to be made durable in its turn any more.
+    pub(super) fn settled(&mut self) {
+        self.due = None;
+    }
+
     pub(super) fn is_asked(&self) -> bool {
         matches!(self.state, State::Asked { .. })
     }

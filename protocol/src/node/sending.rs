@@ -67,7 +67,7 @@ enum State {
         link: LinkKey,
         /// The link that carries the chunks, once the first channel is to be opened.
         bulk: Option<LinkKey>,
-        sender: Sender,
+        sender: Box<Sender>,
         channels: Vec<ChannelId>,
         since: Instant,
     },
@@ -253,6 +253,7 @@ impl Node {
                 let Some(sender) = Sender::new(transfer, Arc::clone(&manifest), sources, wanted) else {
                     return self.links.fail(now, link);
                 };
+                let sender = Box::new(sender);
                 let ((_, bytes), resumed) = (sender.progress(), sender.resumed());
                 let (to, paths) = (outgoing.to, outgoing.paths.clone());
                 let paused = outgoing.paused.here;

@@ -70,7 +70,7 @@ impl Node {
     /// Opens a stream beside a link over which so much is to be sent, if it is worth it there.
     pub(super) fn open_stream_beside(&mut self, now: Instant, link: LinkKey, peer: PeerId, bytes: u64) {
         let known = self.streams.beside.contains_key(&peer) || self.streams.refused.contains(&link);
-        if known || bytes < WORTH || self.road(link) != Some(Road::Lan) {
+        if known || self.shares.is_limited() || bytes < WORTH || self.road(link) != Some(Road::Lan) {
             return;
         }
         let Some(address) = self.links.address(link) else { return };

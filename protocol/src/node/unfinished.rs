@@ -179,6 +179,7 @@ impl Node {
 
     /// A transfer is over.
     pub(super) fn forget_record(&mut self, transfer: TransferId) {
+        self.asked_for.retain(|(_, asked)| *asked != transfer);
         let change = self.unfinished.remove(transfer);
         self.commit_transfers(change);
     }

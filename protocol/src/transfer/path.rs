@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::storage::is_reserved;
+
 /// Longest component, in bytes: what every common file system allows.
 pub const MAX_COMPONENT: usize = 255;
 /// Longest path, in bytes, separators included.
@@ -32,6 +34,8 @@ pub enum BadPath {
     TooLong,
     /// More than 128 components.
     TooDeep,
+    /// A name that Hither gives to its own files.
+    Reserved,
 }
 
 impl fmt::Display for BadPath {
@@ -42,6 +46,7 @@ impl fmt::Display for BadPath {
             Self::Separator => "the name holds a path separator",
             Self::Control => "the name holds a control character",
             Self::TooLong => "the name is too long",
+            Self::Reserved => "the name is one that hither gives to its own files",
             Self::TooDeep => "the folders are nested too deep",
         })
     }
@@ -107,6 +112,7 @@ fn check(component: &str) -> Result<(), BadPath> {
         _ if component.len() > MAX_COMPONENT => Err(BadPath::TooLong),
         _ if component.contains(['/', '\\']) => Err(BadPath::Separator),
         _ if component.chars().any(char::is_control) => Err(BadPath::Control),
+        _ if is_reserved(component) => Err(BadPath::Reserved),
         _ => Ok(()),
     }
 }

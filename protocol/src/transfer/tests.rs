@@ -155,6 +155,8 @@ fn each_kind_of_bad_path_is_named() {
     for control in ["\0", "\n", "\x1b[2J", "\x7f", "\u{85}"] {
         assert_eq!(bad(&[control]), BadPath::Control);
     }
+    assert_eq!(bad(&[".hither-1-2.part"]), BadPath::Reserved);
+    assert_eq!(bad(&["a", ".hither-1.journal"]), BadPath::Reserved);
     assert_eq!(bad(&[&long]), BadPath::TooLong);
     assert_eq!(bad(&wide.iter().map(String::as_str).collect::<Vec<_>>()), BadPath::TooLong);
     assert_eq!(bad(&deep), BadPath::TooDeep);

@@ -1,46 +1,31 @@
 //! One large file between two processes on loopback, from the start of `send` to the verified file.
-//!
-//! Each process is this program again, with the command line's own entry point: what is measured is what a user
-//! gets. At its end it writes down what it used.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{AS_HITHER, Failure, Row, spread, temporary, usage};
+use super::content::{self, Content};
+use super::hither::{Hither, MOST_MEMORY, Used};
+use super::{Failure, Row, spread, temporary};
 
 /// Of the file's content.
 const SEED: u64 = 1;
-/// The most memory that either side may take, whatever the size of the file.
-const MOST_MEMORY: u64 = 64 << 20;
 const MIB: f64 = (1 << 20) as f64;
-
-/// Runs the command line, then writes to the file named first what that took.
-pub(super) fn as_hither(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let report = PathBuf::from(arguments.next().unwrap_or_default());
-    let exit = hither_cli::main(arguments);
-    let written = usage::peak_memory()
-        .and_then(|memory| Ok(fs::write(report, format!("{} {memory}", usage::process_time().as_micros()))?));
-    match written {
-        Ok(()) => exit,
-        Err(error) => {
-            eprintln!("figures: what was used could not be written down: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
 
 pub(super) fn measure(size: u64, runs: usize) -> Result<Vec<Row>, Failure> {
     let (_directory, path) = temporary()?;
     let source = path.join("content");
-    let root = make(&source, size)?;
-    let (sender, receiver) = (Hither::new(&path, "sender")?, Hither::new(&path, "receiver")?);
+    Content::new(SEED).write(&source, size)?;
+    // What this writes is not to be written while the transfer is.
+    File::open(&source)?.sync_all()?;
+    let root = content::hash(&source)?.to_hex();
+    let (sender, receiver) = (home(&path, "sender")?, home(&path, "receiver")?);
     let mut taken = Vec::new();
     for run in 1..=runs {
         eprint!("a file of {:.0} MiB, run {run} of {runs} ... ", size as f64 / MIB);
@@ -95,18 +80,10 @@ impl fmt::Display for Taken {
     }
 }
 
-/// What one process used.
-struct Used {
-    /// In user and kernel mode.
-    processor: Duration,
-    /// Most bytes resident.
-    memory: u64,
-}
-
 fn transfer(sender: &Hither, receiver: &Hither, source: &Path, root: &str) -> Result<Taken, Failure> {
-    let into = tempfile::Builder::new().prefix("received-").tempdir_in(&receiver.home)?;
-    let mut receiving = receiver
-        .run(["--yes", "receive", "--into"].map(OsStr::new).into_iter().chain([into.path().as_ref()]))?;
+    let into = tempfile::Builder::new().prefix("received-").tempdir_in(receiver.home())?;
+    let arguments = ["--yes", "receive", "--into"].map(OsStr::new).into_iter().chain([into.path().as_ref()]);
+    let mut receiving = run(receiver, arguments)?;
     let ready = receiving.event("ready")?;
     let addresses = ready["addresses"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let address =
@@ -114,57 +91,44 @@ fn transfer(sender: &Hither, receiver: &Hither, source: &Path, root: &str) -> Re
     let to = format!("{}@{address}", ready["id"].as_str().ok_or("a receiver without an id")?);
 
     let begun = Instant::now();
-    let mut sending = sender.run([OsStr::new("send"), source.as_ref(), "--to".as_ref(), to.as_ref()])?;
+    let mut sending = run(sender, [OsStr::new("send"), source.as_ref(), "--to".as_ref(), to.as_ref()])?;
     let done = receiving.event("done")?;
     let took = begun.elapsed();
 
     sending.event("done")?;
     let (sender, receiver) = (sending.end()?, receiving.end()?);
     let there = into.path().join(source.file_name().unwrap_or_default());
-    if done["root"] != root || hash(&there)? != root {
+    if done["root"] != root || content::hash(&there)?.to_hex().as_str() != root {
         return Err("what arrived is not what was sent".into());
     }
     Ok(Taken { took, sender, receiver })
 }
 
-/// A home of the command line.
-struct Hither {
-    home: PathBuf,
-    report: PathBuf,
+/// Starts the command line on loopback.
+fn run<'a>(
+    hither: &'a Hither,
+    arguments: impl IntoIterator<Item = &'a OsStr>,
+) -> Result<Running<'a>, Failure> {
+    let mut child = hither.command("lo", arguments)?.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let output = BufReader::new(child.stdout.take().ok_or("a process without output")?);
+    Ok(Running { child, output, hither })
 }
 
-impl Hither {
-    /// Makes the home and its key, which a user's second transfer finds there too.
-    fn new(path: &Path, name: &str) -> Result<Self, Failure> {
-        let hither = Self { home: path.join(name), report: path.join(format!("{name} used")) };
-        fs::create_dir(&hither.home)?;
-        hither.run([OsStr::new("id")])?.end()?;
-        Ok(hither)
-    }
-
-    fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a OsStr>) -> Result<Running, Failure> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(AS_HITHER)
-            .arg(&self.report)
-            .args(["--json", "--quiet", "--interface", "lo", "--port", "0", "--home"])
-            .arg(&self.home)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = BufReader::new(child.stdout.take().ok_or("a process without output")?);
-        Ok(Running { child, output, report: self.report.clone() })
-    }
+/// A home with a key, which a user's second transfer finds there too.
+fn home(path: &Path, name: &str) -> Result<Hither, Failure> {
+    let hither = Hither::new(path, name)?;
+    run(&hither, [OsStr::new("id")])?.end()?;
+    Ok(hither)
 }
 
 /// A command that runs. It does not outlive the value.
-struct Running {
+struct Running<'a> {
     child: Child,
     output: BufReader<ChildStdout>,
-    report: PathBuf,
+    hither: &'a Hither,
 }
 
-impl Running {
+impl Running<'_> {
     /// Waits for an event of that name.
     fn event(&mut self, name: &str) -> Result<Value, Failure> {
         let mut line = String::new();
@@ -189,47 +153,14 @@ impl Running {
         if !status.success() {
             return Err(format!("a process ended with {status}").into());
         }
-        let report = fs::read_to_string(&self.report)?;
-        let (micros, memory) = report.split_once(' ').ok_or("a report without two numbers")?;
-        Ok(Used { processor: Duration::from_micros(micros.parse()?), memory: memory.parse()? })
+        self.hither.used()
     }
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         // Ended already, unless something failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Makes a file of random content; gives its hash.
-fn make(path: &Path, size: u64) -> Result<String, Failure> {
-    let mut random = blake3::Hasher::new().update(&SEED.to_le_bytes()).finalize_xof();
-    let mut hasher = blake3::Hasher::new();
-    let mut file = BufWriter::new(File::create(path)?);
-    let mut buffer = vec![0; 1 << 20];
-    let mut left = size;
-    while left > 0 {
-        let part = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        random.fill(&mut buffer[..part]);
-        hasher.update(&buffer[..part]);
-        file.write_all(&buffer[..part])?;
-        left -= part as u64;
-    }
-    // What this writes is not to be written while the transfer is.
-    file.into_inner()?.sync_all()?;
-    Ok(hasher.finalize().to_hex().to_string())
-}
-
-fn hash(path: &Path) -> Result<String, Failure> {
-    let mut file = File::open(path)?;
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finalize().to_hex().to_string()),
-            read => hasher.update(&buffer[..read]),
-        };
     }
 }

@@ -1,29 +1,34 @@
 //! What is claimed, measured and printed as the tables that the README shows.
 //!
+//! - `files`: the same data sent with Hither and with others
 //! - `file`: one large file between two processes that are the command line itself
 //! - `handshake`: the processor time of a handshake, on each side
 //! - `message`: a message and its receipt between two running nodes
 //! - `copies`: how often a byte of content is copied, counted by hand
+//! - `content`: what is sent, and the check of what arrived
+//! - `hither`: the command line as a process of its own
 //! - `usage`: processor time and memory, as the kernel counts them
 
+mod content;
 mod copies;
 mod file;
+mod files;
 mod handshake;
+mod hither;
 mod message;
 mod usage;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use hither::{AS_HITHER, as_hither};
+
 /// Why nothing could be measured, in words.
 type Failure = Box<dyn Error>;
-
-/// First argument of a process that is to be the command line; see [`file`].
-const AS_HITHER: &str = "--as-hither";
 
 const HELP: &str = "\
 usage: figures road [--size MIB] [--runs N]
@@ -37,22 +42,34 @@ Data is written below TMPDIR. The exit code is 1 when a row falls short, 2 when 
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut arguments = arguments.peekable();
     if arguments.next_if(|argument| argument == AS_HITHER).is_some() {
-        return file::as_hither(arguments);
+        return as_hither(arguments);
     }
-    let rows = match parse(arguments) {
-        Ok(options) => road(&options),
-        Err(error) => Err(format!("{error}\n\n{HELP}").into()),
+    if cfg!(debug_assertions) {
+        eprintln!("This is a debug build: its figures say nothing. Use --release.");
+    }
+    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let report = match arguments.next().as_deref() {
+        Some("road") => parse(arguments).and_then(|options| road(&options)),
+        Some("files") => files::measure(arguments),
+        _ => Err(format!("say what to measure\n\n{HELP}\n\n{}", files::HELP).into()),
     };
-    match rows {
-        Ok(rows) => {
-            println!("{}", Table(&rows));
-            if rows.iter().all(|row| row.reached) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match report {
+        Ok(Report { text, reached }) => {
+            println!("{text}");
+            if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("figures: {error}");
             ExitCode::from(2)
         }
     }
+}
+
+/// What is printed.
+struct Report {
+    text: String,
+    /// Whether all that is to be reached is.
+    reached: bool,
 }
 
 /// What is to be measured.
@@ -62,37 +79,30 @@ struct Options {
     runs: usize,
 }
 
-fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Options, Failure> {
-    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    if arguments.next().as_deref() != Some("road") {
-        return Err("say what to measure".into());
-    }
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failure> {
     let mut options = Options { size: 1024 << 20, runs: 3 };
     while let Some(flag) = arguments.next() {
         let number = |text: Option<String>| {
             text.and_then(|text| text.parse::<u32>().ok())
                 .filter(|number| *number > 0)
-                .ok_or_else(|| format!("{flag} wants a number of at least 1"))
+                .ok_or_else(|| format!("{flag} wants a number of at least 1\n\n{HELP}"))
         };
         match flag.as_str() {
             "--size" => options.size = u64::from(number(arguments.next())?) << 20,
             "--runs" => options.runs = usize::try_from(number(arguments.next())?)?,
-            _ => return Err(format!("there is no flag {flag}").into()),
+            _ => return Err(format!("there is no flag {flag}\n\n{HELP}").into()),
         }
     }
     Ok(options)
 }
 
-fn road(options: &Options) -> Result<Vec<Row>, Failure> {
-    if cfg!(debug_assertions) {
-        eprintln!("This is a debug build: its figures say nothing. Use --release.");
-    }
+fn road(options: &Options) -> Result<Report, Failure> {
     eprintln!("Data goes to {}.", std::env::temp_dir().display());
     let mut rows = file::measure(options.size, options.runs)?;
     rows.push(handshake::measure()?);
     rows.push(message::measure()?);
     rows.push(copies::row());
-    Ok(rows)
+    Ok(Report { text: Table(&rows).to_string(), reached: rows.iter().all(|row| row.reached) })
 }
 
 /// One line of a table.
@@ -158,7 +168,12 @@ fn micros(time: Duration) -> f64 {
 
 /// A directory below TMPDIR, gone with the value.
 fn temporary() -> Result<(tempfile::TempDir, PathBuf), Failure> {
-    let directory = tempfile::Builder::new().prefix("hither-figures-").tempdir()?;
+    temporary_in(&std::env::temp_dir())
+}
+
+/// The same below `parent`.
+fn temporary_in(parent: &Path) -> Result<(tempfile::TempDir, PathBuf), Failure> {
+    let directory = tempfile::Builder::new().prefix("hither-figures-").tempdir_in(parent)?;
     let path = directory.path().canonicalize()?;
     Ok((directory, path))
 }

@@ -40,6 +40,7 @@ impl Disk {
 }
 
 /// Carries on from what the disk has, for `steps` chunks. Gives how many chunks travelled, and the roots at the end.
+#[allow(clippy::type_complexity, reason = "what a test looks at")]
 fn attempt(
     manifest: &Arc<Manifest>,
     disk: &mut Disk,
