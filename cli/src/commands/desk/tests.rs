@@ -113,7 +113,7 @@ fn a_holder_that_ends_leaves_the_home_to_the_one_who_asks() {
     let lock = home.lock("msg").unwrap();
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| ask(&home, "transfers", Request::List));
-        while fs::read_dir(home.desk()).is_ok_and(|mut names| names.next().is_some()) != true {
+        while !fs::read_dir(home.desk()).is_ok_and(|mut names| names.next().is_some()) {
             std::thread::yield_now();
         }
         drop(lock);
