@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hither_cli::args::{
     Arguments, Command, ContactsCommand, Content, Destination, Existing, FileName, Global, ParseRateError,
-    Parsed, Peer, Rate, Shell, completions, parse,
+    Parsed, Peer, Rate, Shell, TransfersCommand, completions, parse,
 };
 use hither_protocol::Limits;
 use proptest::prelude::*;
@@ -255,6 +255,37 @@ fn rates_are_read_as_they_are_written() {
 }
 
 #[test]
+fn transfers_are_named_by_the_beginning_of_their_id() {
+    let Command::Transfers(TransfersCommand::List(_)) = command("transfers") else { panic!() };
+    let Command::Transfers(TransfersCommand::Clean(_)) = command("transfers clean --yes") else { panic!() };
+    let id = "a7".repeat(16);
+    for prefix in ["a", "A7a7", &id] {
+        for act in ["pause", "resume", "cancel"] {
+            let found = match command(&format!("transfers {act} {prefix}")) {
+                Command::Transfers(TransfersCommand::Pause(it)) => it.id,
+                Command::Transfers(TransfersCommand::Resume(it)) => it.id,
+                Command::Transfers(TransfersCommand::Cancel(it)) => it.id,
+                other => panic!("{other:?}"),
+            };
+            assert!(found.fits(&id) && !found.fits("b7"));
+        }
+    }
+    let long = format!("{id}a");
+    for wrong in ["g", "0x7", "film.mkv", "é", &long] {
+        let line = format!("transfers pause {wrong}");
+        assert!(error(&line).contains("digits that its id begins with"), "{}", error(&line));
+    }
+    let Command::Transfers(TransfersCommand::Resume(resume)) =
+        command("transfers resume a7 --at 127.0.0.1:4242")
+    else {
+        panic!()
+    };
+    assert_eq!(resume.at, Some("127.0.0.1:4242".parse().unwrap()));
+    assert!(error("transfers resume a7 --at somewhere").contains("--at"));
+    assert!(error("transfers paus a7").contains("did you mean `hither transfers pause`?"));
+}
+
+#[test]
 fn codes_are_not_there_yet_and_that_is_said() {
     assert!(error("send a").contains("--to PEER"));
     assert!(error("send a").contains("not available in this version"));
@@ -340,7 +371,7 @@ fn help_and_version_are_printed_wherever_they_stand() {
     }
     for line in ["--help", "-h", "help"] {
         let text = printed(line);
-        for word in ["send", "receive", "--home", "--json", "list-peers", "completions"] {
+        for word in ["send", "receive", "--home", "--json", "list-peers", "completions", "transfers"] {
             assert!(text.contains(word), "{line}: {word}: {text}");
         }
     }

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hither_cli::exit::{Exit, Failure};
-use hither_cli::screen::{Delivery, Event, PeerState, Progress, Road, Screen, left, rate, size};
+use hither_cli::screen::{
+    Course, Delivery, Event, Pauser, PeerState, Progress, Road, Screen, Transfer, TransferState, left, rate,
+    size,
+};
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::{Identity, PeerId};
 use serde_json::{Value, json};
@@ -48,6 +51,36 @@ fn progress_of(transfer: &str, done: u64, rate: u64) -> Event {
 
 fn progress(done: u64, rate: u64) -> Event {
     progress_of("t1", done, rate)
+}
+
+fn transfer(name: &str) -> Transfer {
+    Transfer {
+        transfer: "a7a7a7a7a7a7".into(),
+        sending: false,
+        peer: id(),
+        contact: None,
+        name: name.into(),
+        done: 1,
+        total: 2,
+        state: TransferState::Interrupted,
+        folder: Some("d".into()),
+    }
+}
+
+#[test]
+fn interruptions_say_how_much_is_there_and_what_comes() {
+    let said: Vec<String> = all_events().into_iter().map(|(event, _)| event.human()).collect();
+    for line in [
+        "connection lost at 41 %: 410 MB of 1.0 GB of film are here; trying again (Ctrl-C stops; it can be resumed)",
+        "resuming: 410 MB of 1.0 GB are here already, in d; 1 file has changed at the sender since and travels from the \
+         start; 2.0 MB that had arrived are not there any more and travel again",
+        "film starts over: gone",
+        "bob paused the transfer: it stands still until they let it go on",
+    ] {
+        assert!(said.iter().any(|found| found == line), "{line}: {said:#?}");
+    }
+    let row = Event::Transfer(transfer("film")).human();
+    assert_eq!(row, format!("a7a7a7a7  interrupted  film  1 B of 2 B (50 %)  from {}  into d", id()));
 }
 
 fn all_events() -> Vec<(Event, Value)> {
@@ -118,6 +151,54 @@ fn all_events() -> Vec<(Event, Value)> {
             }),
         ),
         (
+            Event::Course(Course::Suspended {
+                transfer: "t1".into(),
+                name: "film".into(),
+                sending: false,
+                done: 410_000_000,
+                total: 1_000_000_000,
+            }),
+            json!({"event": "suspended", "transfer": "t1", "done": 410_000_000, "total": 1_000_000_000}),
+        ),
+        (
+            Event::Course(Course::Resuming {
+                transfer: "t1".into(),
+                name: String::new(),
+                into: Some("d".into()),
+                done: 410_000_000,
+                total: 1_000_000_000,
+                lost: 2_000_000,
+                changed: 1,
+            }),
+            json!({
+                "event": "resuming", "transfer": "t1", "done": 410_000_000, "total": 1_000_000_000, "lost": 2_000_000,
+                "changed": 1,
+            }),
+        ),
+        (
+            Event::Course(Course::Restarting {
+                transfer: "t1".into(),
+                name: "film".into(),
+                why: "gone".into(),
+            }),
+            json!({"event": "restarting", "transfer": "t1", "why": "gone"}),
+        ),
+        (
+            Event::Course(Course::Paused {
+                transfer: "t1".into(),
+                paused: true,
+                by: Pauser::Peer("bob".into()),
+            }),
+            json!({"event": "paused", "transfer": "t1", "paused": true, "by": "peer"}),
+        ),
+        (
+            Event::Transfer(transfer("film")),
+            json!({
+                "event": "transfer", "transfer": "a7a7a7a7a7a7", "way": "receiving", "peer": id_text, "contact": null,
+                "name": "film", "done": 1, "total": 2, "state": "interrupted", "folder": "d",
+            }),
+        ),
+        (
             Event::Error(Failure::new(Exit::TimedOut, "nothing came")),
             json!({"event": "error", "code": 6, "name": "timed_out", "text": "nothing came"}),
         ),
@@ -151,7 +232,7 @@ fn json_of_hostile_text_is_safe_to_look_at_and_still_the_same() {
 #[test]
 fn data_goes_to_standard_output_and_the_rest_to_standard_error() {
     for (event, expected) in all_events() {
-        let data = matches!(expected["event"].as_str(), Some("id" | "message" | "peer"));
+        let data = matches!(expected["event"].as_str(), Some("id" | "message" | "peer" | "transfer"));
         let (out, err) = show(std::slice::from_ref(&event), false, false);
         assert_eq!((out.is_empty(), err.is_empty()), (!data, data), "{expected}");
         let (out, err) = show(&[event], false, true);
@@ -187,7 +268,11 @@ fn what_a_peer_says_is_inert() {
         seen: None,
         addresses: Vec::new(),
     };
-    for event in [offer, message, peer] {
+    let suspended =
+        Course::Suspended { transfer: "t".into(), name: evil.into(), sending: true, done: 0, total: 0 };
+    let paused = Course::Paused { transfer: "t".into(), paused: false, by: Pauser::Peer(evil.into()) };
+    let (suspended, paused) = (Event::Course(suspended), Event::Course(paused));
+    for event in [offer, message, peer, Event::Transfer(transfer(evil)), suspended, paused] {
         assert!(!event.human().chars().any(hither_cli::inert::is_hostile), "{}", event.human());
         assert!(event.human().contains(r"x\u{1b}[2J\r\n\u{202e}"));
     }

@@ -93,7 +93,9 @@ pub(super) fn transfer(
                     waiting = true;
                     meter = Some(Meter::new(ours, known.name));
                 }
-                Event::Finished { transfer, bytes, took, road, root, paths, resumed } if transfer == ours => {
+                Event::Finished { transfer, bytes, took, road, root, paths, .. } if transfer == ours => {
+                    // What the receiver skipped did not travel either.
+                    let resumed = offered.as_ref().map_or(0, |known| known.bytes.saturating_sub(bytes));
                     let (transfer, root) = (transfer.to_string(), root.to_string());
                     let road = road_of(road);
                     let done = screen::Event::Done { transfer, bytes, took, root, paths, resumed, road };

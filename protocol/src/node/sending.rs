@@ -169,6 +169,7 @@ impl Outgoing {
     pub(super) fn done(&self) -> Option<u64> {
         match &self.state {
             State::Sending { sender, .. } => Some(sender.resumed().saturating_add(sender.progress().0)),
+            State::Completing { bytes, resumed, .. } => Some(resumed.saturating_add(*bytes)),
             _ => None,
         }
     }

@@ -64,11 +64,16 @@ impl Node {
         if self.contacts.is_blocked(to) {
             return Err(OfferError::Blocked);
         }
+        // The same again is the same transfer: it goes on where it was interrupted, or is under way already, as its
+        // receiver may have been faster to ask for it.
+        let before = self.unfinished.sending(to, &paths);
+        if let Some(transfer) = before.filter(|transfer| self.outgoing.contains_key(transfer)) {
+            let _ = self.resume(now, transfer);
+            return Ok(transfer);
+        }
         if self.outgoing.len() >= MAX_OUTGOING || self.closing != Closing::No {
             return Err(OfferError::TooMany);
         }
-        // The same again is the same transfer: it goes on where it was interrupted.
-        let before = self.unfinished.sending(to, &paths).filter(|id| !self.outgoing.contains_key(id));
         let transfer = before.unwrap_or_else(|| TransferId(self.ids.bytes()));
         self.note_paused(transfer, false);
         self.outgoing.insert(transfer, Outgoing::new(now, to, paths.clone()));

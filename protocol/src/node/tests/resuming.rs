@@ -325,6 +325,19 @@ fn the_sender_gives_up_after_ten_minutes_and_sending_the_same_again_is_the_same_
 }
 
 #[test]
+fn a_transfer_that_its_receiver_asked_for_is_the_one_that_the_user_sends_again() {
+    let (mut bench, bob, _, transfer) = sending();
+    let again = bench.restart(bob);
+    bench.run_for(SILENCE + Duration::from_secs(660));
+    assert_eq!(bench.node.transfers()[0].state, TransferState::Interrupted);
+    let link = bench.link(again);
+    bench.say(again, link, &Control::Resume { transfer });
+    let to = bench.peer(again);
+    assert_eq!(bench.node.offer(bench.now, to, vec!["/home/film".into()]), Ok(transfer));
+    assert_eq!(bench.node.transfers().len(), 1);
+}
+
+#[test]
 fn a_receiver_that_was_started_anew_asks_and_is_offered_the_rest_over_its_new_link() {
     let (mut bench, bob, _, transfer) = sending();
     let again = bench.restart(bob);
