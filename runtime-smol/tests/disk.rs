@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hither_protocol::storage::{
-    Done, Examined, FinishFile, HashedChunk, ReadChunk, ScanError, Scanned, StorageError, Work, WriteChunk,
-    partial_name,
+    Done, Examined, FinishFile, HashedChunk, ReadBack, ReadChunk, ScanError, Scanned, StorageError, Work,
+    WriteChunk, partial_name,
 };
 use hither_protocol::transfer::hash::{CHUNK, ChunkValue, chunk_count, chunk_length, chunk_value};
 use hither_protocol::transfer::{BadPath, Entry, EntryKind, Manifest, RelativePath, TransferId};
@@ -99,6 +99,25 @@ fn to_finish(into: &Path, number: u32, name: &str) -> FinishFile {
 fn finish(disk: &Disk, files: Vec<FinishFile>) -> Vec<Result<(), StorageError>> {
     match disk.perform(Work::Finish(files)) {
         Done::Finished(results) => results,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn to_read_back(chunk: &WriteChunk) -> ReadBack {
+    ReadBack {
+        transfer: chunk.transfer,
+        file: chunk.file,
+        into: chunk.into.clone(),
+        path: chunk.path.clone(),
+        size: chunk.size,
+        offset: chunk.offset,
+        length: chunk.data.len() as u32,
+    }
+}
+
+fn read_back(disk: &Disk, chunk: &WriteChunk) -> Result<HashedChunk, StorageError> {
+    match disk.perform(Work::ReadBack(vec![to_read_back(chunk)])) {
+        Done::Read(mut results) => results.remove(0),
         other => panic!("{other:?}"),
     }
 }
@@ -747,4 +766,25 @@ fn links_count_as_taken_and_are_not_followed() {
 #[test]
 fn records_are_not_its_work() {
     assert!(matches!(Disk::new().perform(Work::Load), Done::Loaded(Err(StorageError::Unsupported))));
+}
+
+#[test]
+fn what_was_written_can_be_read_back_until_it_is_in_place() {
+    let to = tempfile::tempdir().unwrap();
+    let (disk, other) = (Disk::new(), Disk::new());
+    let data: Vec<u8> = (0..2 * CHUNK + 5).map(|at| (at % 251) as u8).collect();
+    let chunks = chunks(to.path(), 0, "film", &data);
+    assert!(matches!(read_back(&disk, &chunks[0]), Err(StorageError::Missing)), "nothing was written yet");
+    assert_eq!(write(&disk, vec![chunks[2].clone()]), [Ok(())]);
+    let back = read_back(&disk, &chunks[2]).unwrap();
+    assert_eq!((back.data, back.value), (chunks[2].data.clone(), chunks[2].expected));
+    // What was not written is not what it should be, or not there at all.
+    assert!(read_back(&disk, &chunks[0]).is_ok_and(|back| back.value != chunks[0].expected));
+    assert!(
+        matches!(read_back(&other, &chunks[2]), Err(StorageError::Missing)),
+        "of this disk's own making only"
+    );
+    assert_eq!(write(&disk, vec![chunks[0].clone(), chunks[1].clone()]), [Ok(()), Ok(())]);
+    assert_eq!(finish(&disk, vec![to_finish(to.path(), 0, "film")]), [Ok(())]);
+    assert!(matches!(read_back(&disk, &chunks[2]), Err(StorageError::Missing)), "it has another name now");
 }
