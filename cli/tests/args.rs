@@ -71,6 +71,22 @@ fn every_command_and_alias_is_known() {
 }
 
 #[test]
+fn content_for_many_has_two_commands() {
+    use hither_protocol::transfer::{Shared, Ticket, hash::Root};
+    let peer = an_id().parse().unwrap();
+    let ticket = Ticket::new(Root([1; 32]), Shared::File, 5, peer, &[]);
+    assert_eq!(command("share a b"), Command::Share { paths: vec!["a".into(), "b".into()] });
+    let get = Command::Get { tickets: vec![ticket.clone()], into: None };
+    assert_eq!(command(&format!("get {ticket}")), get);
+    let get = Command::Get { tickets: vec![ticket.clone(), ticket.clone()], into: Some("in".into()) };
+    assert_eq!(command(&format!("get {ticket} {ticket} --into in")), get);
+    assert!(error("share").contains("say what to share"));
+    assert!(error("get").contains("hither get TICKET"));
+    assert!(error(&format!("get {}", an_id())).contains("a peer's id"));
+    assert!(error("get hit1qqq").contains("missing"));
+}
+
+#[test]
 fn contacts_have_commands_of_their_own() {
     let id = an_id();
     assert!(matches!(command("contacts"), Command::Contacts(ContactsCommand::List(_))));

@@ -7,6 +7,7 @@
 //!
 //! The machine knows nothing of links or disks: it is told what happens and says what to ask.
 
+mod peer;
 mod rarity;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::rarity::{MAX_PEERS, Of, Rarity};
+use self::peer::{MIN_WINDOW, Peer};
+use self::rarity::{MAX_PEERS, Rarity};
 use super::bits::Bits;
 use super::pieces::Pieces;
 use crate::entropy::Stream;
@@ -23,25 +25,18 @@ use crate::identity::PeerId;
 
 /// Bytes asked of everyone together and not yet here.
 pub(crate) const MAX_ASKED: u64 = 16 * 1024 * 1024;
-/// Bytes asked of one peer: about what it delivers in a second, between these two.
-const MIN_WINDOW: u64 = 512 * 1024;
-const MAX_WINDOW: u64 = 4 * 1024 * 1024;
 /// What a small piece counts as, in bytes: this bounds how many are asked for.
 const MIN_WEIGHT: u64 = 4096;
 /// Pieces asked for one after the other before chance chooses again: disks and messages like neighbours.
 const RUN: u32 = 16;
 /// Peers that a piece is asked of at a time, in the endgame.
 const MAX_COPIES: usize = 3;
-/// How long a peer that was asked may say nothing at all.
-const SILENCE: Duration = Duration::from_secs(30);
 /// How long nothing is asked of a peer that said nothing.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Silences in a row after which a peer is let go.
 const MAX_SILENCES: u32 = 3;
 /// Pieces that a peer may refuse after it announced them.
 const MAX_REFUSED: usize = 64;
-/// Over this time a peer's speed is measured.
-const SPAN: Duration = Duration::from_secs(1);
 
 /// The schedule of one download.
 pub(crate) struct Schedule {
@@ -56,28 +51,6 @@ pub(crate) struct Schedule {
     /// Who is asked first next time.
     turn: Option<PeerId>,
     random: Stream,
-}
-
-/// A peer that may be asked.
-#[derive(Debug)]
-struct Peer {
-    slot: u32,
-    /// It has everything, but for what it refused.
-    full: bool,
-    refused: BTreeSet<u32>,
-    asked: BTreeSet<u32>,
-    bytes: u64,
-    /// Bytes that it was ever asked for and has not sent or refused: it may still send what was cancelled.
-    owed: u64,
-    window: u64,
-    /// Since when its speed is measured, and what came since.
-    span: Option<(Instant, u64)>,
-    /// When it was last heard of, or asked while it owed nothing.
-    heard: Instant,
-    silences: u32,
-    paused: Option<Instant>,
-    /// The piece after the last one asked for, and how many more may follow.
-    run: Option<(u32, u32)>,
 }
 
 /// Something to say to a peer.
@@ -416,55 +389,5 @@ impl Schedule {
             self.give_back(id, *piece);
         }
         asked
-    }
-}
-
-impl Peer {
-    fn new(now: Instant, slot: u32) -> Self {
-        Self {
-            slot,
-            full: false,
-            refused: BTreeSet::new(),
-            asked: BTreeSet::new(),
-            bytes: 0,
-            owed: 0,
-            window: MIN_WINDOW,
-            span: None,
-            heard: now,
-            silences: 0,
-            paused: None,
-            run: None,
-        }
-    }
-
-    fn of(&self) -> Of {
-        if self.full { Of::Full } else { Of::Peer(self.slot) }
-    }
-
-    fn has_room(&self, weight: u64) -> bool {
-        self.bytes == 0 || self.bytes.saturating_add(weight) <= self.window
-    }
-
-    /// So many bytes came: it is asked for about as much at a time as it delivers in a second.
-    fn delivered(&mut self, now: Instant, bytes: u64) {
-        self.heard = now;
-        self.silences = 0;
-        let (since, before) = self.span.unwrap_or((now, 0));
-        let total = before.saturating_add(bytes);
-        let passed = now.saturating_duration_since(since);
-        // A whole window within the span says enough as well.
-        if passed < SPAN && total < self.window {
-            self.span = Some((since, total));
-            return;
-        }
-        let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX).max(1);
-        let rate = total.saturating_mul(1000).checked_div(passed).unwrap_or(0);
-        self.window = rate.min(self.window.saturating_mul(2)).clamp(MIN_WINDOW, MAX_WINDOW);
-        self.span = Some((now, 0));
-    }
-
-    /// When it counts as silent: it was asked for something and nothing of it has come.
-    fn silent_at(&self) -> Option<Instant> {
-        if self.asked.is_empty() { None } else { self.heard.checked_add(SILENCE) }
     }
 }

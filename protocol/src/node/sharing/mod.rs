@@ -5,11 +5,13 @@
 //! - `serving`: whoever names the root gets its outline and pieces, everyone in turn
 //! - `outline`: what a root stands for, sent and received, and checked against the root
 //! - `consent`: a fetch from its ticket to its first piece: shown to the user, examined, prepared
-//! - `moving`: the schedule's questions, pieces that arrive, files put in place, and every end
+//! - `moving`: the schedule's questions, pieces that arrive, files put in place
 //! - `meeting`: who else has or fetches it, and links to them that come and go
+//! - `ending`: the end of it
 //! - `inflow`: the one-way channels that carry outlines and pieces
 
 mod consent;
+mod ending;
 mod inflow;
 mod making;
 mod meeting;
@@ -353,81 +355,5 @@ impl Node {
         how: crate::Acceptance,
     ) -> Option<Result<(), AnswerError>> {
         self.sharing.shares.contains_key(&id).then(|| self.fetch_accepted(id, how))
-    }
-
-    /// The user ends a share or a fetch, or does not want it after all.
-    pub(super) fn stop_share(&mut self, now: Instant, id: TransferId) -> bool {
-        let Some(share) = self.sharing.shares.get(&id) else { return false };
-        match share.stage {
-            Stage::Fetching(_) => self.end_share(now, id, TransferFailure::Cancelled),
-            Stage::Ending { .. } => {}
-            Stage::Making(_) | Stage::Offering => {
-                self.part_with_askers(now, id);
-                self.remove_share(id);
-            }
-        }
-        true
-    }
-
-    pub(super) fn stop_all_shares(&mut self, now: Instant) {
-        for id in self.sharing.ids() {
-            self.stop_share(now, id);
-        }
-    }
-
-    /// Ends a share before it is what it was to be: what is whole stays, what is partial goes, and only then is the
-    /// user told.
-    fn end_share(&mut self, now: Instant, id: TransferId, why: TransferFailure) {
-        self.part_with_askers(now, id);
-        self.part_with_sources(now, id, Leaving::Stopped);
-        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
-        if matches!(share.stage, Stage::Ending { .. }) {
-            return;
-        }
-        let made = share.fetch().map(|fetch| fetch.take_made()).unwrap_or_default();
-        let (mut discard, mut kept) = (None, 0);
-        if let Some(Content { origin: Origin::Landing(landing), .. }) = &share.content {
-            kept = landing.placed();
-            discard = Some(Work::Discard {
-                transfer: id,
-                sender: self.me.peer_id(),
-                into: landing.folder(),
-                partials: landing.partials(),
-                directories: made.directories,
-            });
-        }
-        share.stage = Stage::Ending { discard, why, kept };
-        if let Some(root) = share.root {
-            self.sharing.by_root.remove(&root);
-        }
-        self.shares.wrote(id, made.waiting);
-        self.shares.forget(id);
-        self.feed_starved();
-        self.run_share_ending(id);
-    }
-
-    /// Clears up after a share that is over once nothing is under way for it.
-    fn run_share_ending(&mut self, id: TransferId) {
-        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
-        let Stage::Ending { discard, why, kept } = &mut share.stage else { return };
-        if share.busy > 0 {
-            return;
-        }
-        if let Some(work) = discard.take() {
-            return self.ask_for_share(id, work, Job::Discard);
-        }
-        let (why, kept) = (why.clone(), *kept);
-        self.remove_share(id);
-        self.event(Event::Failed { transfer: id, why, kept, resumable: false });
-    }
-
-    fn remove_share(&mut self, id: TransferId) -> Option<Share> {
-        let share = self.sharing.shares.remove(&id)?;
-        if let Some(root) = share.root
-            && self.sharing.by_root.get(&root) == Some(&id)
-        {
-            self.sharing.by_root.remove(&root);
-        }
-        Some(share)
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::peer::MAX_WINDOW;
 use super::*;
 use crate::entropy::{Entropy, Seed};
 use crate::identity::Identity;
