@@ -7,8 +7,8 @@ pub(crate) use std::time::{Duration, SystemTime};
 
 pub(crate) use hither_protocol::identity::{Identity, PeerId};
 pub(crate) use hither_protocol::storage::{
-    Checked, Done, Examined, FinishFile, HashedChunk, PartialFile, ReadChunk, RecoverError, ScanError,
-    Scanned, StorageError, Work, WriteChunk, partial_name,
+    Checked, Done, Examined, FinishFile, HashedChunk, PartialFile, ReadBack, ReadChunk, RecoverError,
+    ScanError, Scanned, StorageError, Work, WriteChunk, partial_name,
 };
 pub(crate) use hither_protocol::transfer::hash::{
     CHUNK, ChunkValue, Root, chunk_count, chunk_length, chunk_value,

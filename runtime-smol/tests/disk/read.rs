@@ -62,3 +62,37 @@ fn a_source_that_became_a_link_is_not_followed() {
         assert!(matches!(read(&Disk::new(), to_read(&scanned, 0))[0], Err(StorageError::Changed)));
     }
 }
+
+fn read_back(disk: &Disk, chunk: &WriteChunk) -> Result<HashedChunk, StorageError> {
+    let back = ReadBack {
+        transfer: chunk.transfer,
+        into: chunk.into.clone(),
+        target: chunk.target.clone(),
+        size: chunk.size,
+        offset: chunk.offset,
+        length: u32::try_from(chunk.data.len()).unwrap(),
+    };
+    match disk.perform(Work::ReadBack(vec![back])) {
+        Done::Read(mut results) => results.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_was_written_can_be_read_back_until_it_is_in_place() {
+    let to = TempDir::new().unwrap();
+    let (disk, other) = (Disk::new(), Disk::new());
+    let data = content(2 * usize::try_from(CHUNK).unwrap() + 5);
+    let chunks = chunks(to.path(), 0, "film", &data);
+    assert!(matches!(read_back(&disk, &chunks[0]), Err(StorageError::Missing)), "nothing was written yet");
+    assert_eq!(write(&disk, vec![chunks[2].clone()]), [Ok(())]);
+    let back = read_back(&disk, &chunks[2]).unwrap();
+    assert_eq!((back.data, back.value), (chunks[2].data.clone(), chunks[2].expected));
+    assert!(
+        matches!(read_back(&other, &chunks[2]), Err(StorageError::Missing)),
+        "of this disk's own making only"
+    );
+    assert_eq!(write(&disk, vec![chunks[0].clone(), chunks[1].clone()]), [Ok(()), Ok(())]);
+    assert_eq!(finish(&disk, vec![to_finish(to.path(), 0, "film")]), [Ok(())]);
+    assert!(matches!(read_back(&disk, &chunks[2]), Err(StorageError::Missing)), "it has another name now");
+}
