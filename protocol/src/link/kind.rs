@@ -63,6 +63,8 @@ pub(super) trait Channels {
     fn close(&mut self, now: Instant, code: CloseCode);
     /// Whether it is of no use any more.
     fn is_closed(&self) -> bool;
+    /// Whether everything is said that will be: a stream that nobody reads any more may not even take that it is over.
+    fn has_parted(&self) -> bool;
     /// Whether nothing is left to do for it.
     fn is_drained(&self) -> bool;
     /// When it wants to be woken.

@@ -253,6 +253,10 @@ impl Channels for QuicLink {
         self.connection.is_closed()
     }
 
+    fn has_parted(&self) -> bool {
+        self.connection.is_closed()
+    }
+
     fn is_drained(&self) -> bool {
         self.connection.is_drained()
     }

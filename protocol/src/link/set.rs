@@ -324,7 +324,7 @@ impl Links {
     pub(crate) fn is_drained(&self) -> bool {
         self.touched.is_empty()
             && self.datagrams.is_silent()
-            && self.links.values().all(|link| link.get().is_closed() && !link.is_stream())
+            && self.links.values().all(|link| link.get().has_parted())
     }
 
     pub(super) fn is_stream(&self, link: LinkKey) -> bool {

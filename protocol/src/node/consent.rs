@@ -270,8 +270,15 @@ impl Node {
 
     /// Refuses an offer of which nothing has been taken.
     pub(super) fn refuse_offer(&mut self, now: Instant, transfer: TransferId, why: Refusal) {
-        let Some(incoming) = self.incoming.remove(&transfer) else { return };
-        self.say(now, incoming.link, &Control::Answer { transfer, answer: Answer::Refuse(why) });
+        let Some(incoming) = self.incoming.get(&transfer) else { return };
+        let (link, begun) = (incoming.link, incoming.found.is_some());
+        self.say(now, link, &Control::Answer { transfer, answer: Answer::Refuse(why) });
+        if begun {
+            // What is there from before stays there for another time.
+            self.leave_be(now, transfer);
+        } else {
+            self.incoming.remove(&transfer);
+        }
     }
 
     /// The user refuses an offer. `false`: it does not wait for that.

@@ -80,6 +80,13 @@ impl Node {
         self.wind_up(now, transfer, why, false);
     }
 
+    /// Lets go of what an attempt before has left, as it is. The user is told nothing.
+    pub(super) fn leave_be(&mut self, now: Instant, transfer: TransferId) {
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        incoming.state = State::Ending(Ending { next: Step::Close, ..Ending::default() });
+        self.run_ending(now, transfer);
+    }
+
     fn wind_up(&mut self, now: Instant, transfer: TransferId, why: TransferFailure, keep: bool) {
         self.flush_batch(transfer);
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };

@@ -379,6 +379,10 @@ impl Channels for StreamLink {
         matches!(self.phase, Phase::Parting { .. } | Phase::Over | Phase::Gone)
     }
 
+    fn has_parted(&self) -> bool {
+        matches!(self.phase, Phase::Over | Phase::Gone)
+    }
+
     fn is_drained(&self) -> bool {
         matches!(self.phase, Phase::Gone)
     }

@@ -154,6 +154,12 @@ fn an_offer_that_has_changed_is_put_to_the_rules_again() {
     assert!(bench.answers(again, id(1)).is_empty(), "the user is asked");
     assert_eq!(bench.count(|event| matches!(event, Event::Resuming { changed: 1, .. })), 1);
     assert_eq!(bench.count(|event| matches!(event, Event::Offered { .. })), 2);
+    let closed = |bench: &Bench| bench.asked.iter().filter(|kind| **kind == "close").count();
+    let before = closed(&bench);
+    bench.node.refuse(bench.now, id(1), Refusal::Declined).unwrap();
+    bench.settle();
+    assert_eq!(closed(&bench), before + 1, "the journal is let go of, for the next attempt");
+    assert!(!bench.asked.contains(&"discard"));
 }
 
 #[test]
