@@ -232,7 +232,9 @@ impl Node {
         if self.offered_again(now, link, peer, transfer) {
             return Err(Stop::Unwanted);
         }
-        if self.incoming.contains_key(&transfer) || self.outgoing.contains_key(&transfer) {
+        // The name of a transfer with someone else is nothing that this peer can know.
+        let others = self.unfinished.get(transfer).is_some_and(|record| record.peer != peer);
+        if others || self.incoming.contains_key(&transfer) || self.outgoing.contains_key(&transfer) {
             return Err(Stop::Violation);
         }
         let standing = self.standing(peer);

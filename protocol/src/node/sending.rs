@@ -559,11 +559,6 @@ impl Node {
     /// This program ends: what has begun is left to be gone on with, what was only offered is taken back.
     pub(super) fn stop_outgoing(&mut self, now: Instant, transfer: TransferId) {
         let Some(outgoing) = self.outgoing.get(&transfer) else { return };
-        if matches!(outgoing.state, State::Sending { .. } | State::Completing { .. })
-            && self.unfinished.contains(transfer)
-        {
-            return self.end_outgoing(transfer, TransferFailure::LinkLost(LinkLoss::Ours));
-        }
         let begun = self.unfinished.contains(transfer);
         if let Some(link) = outgoing.link().filter(|_| !begun) {
             self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Cancelled });

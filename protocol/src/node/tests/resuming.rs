@@ -141,6 +141,19 @@ fn the_name_of_a_transfer_is_nothing_in_another_senders_mouth() {
 }
 
 #[test]
+fn an_interrupted_transfer_of_another_can_be_neither_offered_nor_cancelled() {
+    let (mut bench, bob, _) = receiving();
+    bench.restart(bob);
+    bench.run_for(SILENCE + Duration::from_secs(700));
+    let (mallory, link) = bench.contact();
+    bench.offer(mallory, link, id(1), film());
+    bench.say(mallory, link, &Control::Cancel { transfer: id(1), reason: CancelReason::Cancelled });
+    assert!(bench.peers[mallory].down.contains(&link));
+    assert_eq!(bench.node.transfers().len(), 1);
+    assert!(!bench.asked.contains(&"discard") && !bench.asked.contains(&"recover"));
+}
+
+#[test]
 fn an_offer_that_has_changed_is_put_to_the_rules_again() {
     let (mut bench, bob, _) = receiving();
     let again = bench.restart(bob);
