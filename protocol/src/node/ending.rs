@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::inflow::Inflow;
-use super::receiving::{Batch, State};
+use super::receiving::State;
 use super::sending::link_failure;
 use super::{Closing, Node, Purpose};
 use crate::link::LinkKey;
@@ -96,9 +96,7 @@ impl Node {
         incoming.settled();
         let found = incoming.found.is_some();
         let ending = match std::mem::replace(&mut incoming.state, State::Ending(Ending::default())) {
-            State::Receiving { receiver, made, batch, .. } => {
-                let Batch { bytes, .. } = batch;
-                self.shares.wrote(transfer, bytes);
+            State::Receiving { receiver, made, .. } => {
                 let next = if keep && receiver.has_journal() { Step::Save } else { Step::Discard };
                 Ending { receiver: Some(receiver), made, next, why: Some(why) }
             }
@@ -265,7 +263,7 @@ impl Node {
             CancelReason::Violation => TransferFailure::Violation,
             CancelReason::Stalled => TransferFailure::TimedOut,
         };
-        if self.outgoing_cancelled(now, link, transfer, why.clone()) {
+        if self.outgoing_cancelled(link, transfer, why.clone()) {
             return;
         }
         if self.incoming.get(&transfer).is_some_and(|incoming| incoming.link == link) {

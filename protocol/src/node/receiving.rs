@@ -79,7 +79,7 @@ pub(super) enum State {
 pub(super) struct Batch {
     heads: Vec<Chunk>,
     writes: Vec<WriteChunk>,
-    pub(super) bytes: u64,
+    bytes: u64,
 }
 
 impl Incoming {

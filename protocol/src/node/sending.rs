@@ -570,7 +570,6 @@ impl Node {
     /// The receiver gives up a transfer of ours. `false`: it is none of ours on this link.
     pub(super) fn outgoing_cancelled(
         &mut self,
-        _now: Instant,
         link: LinkKey,
         transfer: TransferId,
         why: TransferFailure,

@@ -44,8 +44,6 @@ pub(crate) struct Receiver {
     saving: BTreeSet<u32>,
     whole: Vec<u32>,
     whole_bytes: u64,
-    /// Files that are being put in place.
-    finishing: usize,
     roots: BTreeMap<u32, Root>,
     /// Files in place; `found` of them were from before.
     placed: u32,
@@ -145,7 +143,6 @@ impl Receiver {
             saving: BTreeSet::new(),
             whole: Vec::new(),
             whole_bytes: 0,
-            finishing: 0,
             roots: BTreeMap::new(),
             placed: 0,
             found: EntrySet::default(),
@@ -322,7 +319,6 @@ impl Receiver {
             })
         });
         let files: Vec<_> = files.collect();
-        self.finishing = self.finishing.saturating_add(files.len());
         (!files.is_empty()).then_some(files)
     }
 
@@ -331,7 +327,6 @@ impl Receiver {
         &mut self,
         results: Vec<Result<(), StorageError>>,
     ) -> Result<(), WriteFailure> {
-        self.finishing = self.finishing.saturating_sub(results.len());
         let mut outcome = Ok(());
         for result in results {
             match result {
