@@ -5,42 +5,45 @@ use std::net::{IpAddr, SocketAddr};
 
 use socket2::Socket;
 
-/// The IP addresses that a node binds to or is reached at.
-///
-/// With an interface's name: that interface's, loopback included. Without: those of every interface that is up,
-/// without loopback. IPv6 link-local addresses (RFC 4291, 2.5.6) are left out: they mean nothing without an
-/// interface's number.
-pub(crate) fn addresses(interface: Option<&str>) -> io::Result<Vec<IpAddr>> {
-    let all = if_addrs::get_if_addrs()?;
-    let wanted = all.iter().filter(|found| match interface {
-        Some(name) => found.name == name,
-        None => found.is_oper_up() && !found.is_loopback(),
-    });
-    let mut found: Vec<IpAddr> = wanted.map(if_addrs::Interface::ip).collect();
-    found.sort();
-    found.dedup();
-    found.retain(|ip| !is_link_local_v6(ip));
-    Ok(found)
+/// The interfaces that a node uses, as they were when it looked.
+#[derive(Debug)]
+pub(crate) struct Used {
+    /// The only one, where there is one.
+    pub(crate) name: Option<String>,
+    /// The IP addresses that a node binds to or is reached at: of the one interface, loopback included, or of every one
+    /// that is up, without loopback. IPv6 link-local addresses (RFC 4291, 2.5.6) are left out: they mean nothing without
+    /// an interface's number.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Whether the only one is loopback.
+    pub(crate) only_loopback: bool,
 }
 
-/// Whether `name` is a loopback interface.
-pub(crate) fn is_loopback(name: &str) -> bool {
-    if_addrs::get_if_addrs()
-        .is_ok_and(|all| all.iter().any(|found| found.name == name && found.is_loopback()))
-}
-
-/// The socket addresses at which the node can be reached.
-pub(crate) fn reachable(interface: Option<&str>, bound: &[SocketAddr]) -> io::Result<Vec<SocketAddr>> {
-    let mut found = Vec::new();
-    for ip in addresses(interface)? {
-        let port = bound.iter().find(|socket| {
-            socket.is_ipv4() == ip.is_ipv4() && (socket.ip().is_unspecified() || socket.ip() == ip)
-        });
-        if let Some(socket) = port {
-            found.push(SocketAddr::new(ip, socket.port()));
-        }
+impl Used {
+    /// Looks at the interface of this name, or at all.
+    pub(crate) fn look(name: Option<&str>) -> io::Result<Self> {
+        let all = if_addrs::get_if_addrs()?;
+        let used = |found: &&if_addrs::Interface| match name {
+            Some(name) => found.name == name,
+            None => found.is_oper_up() && !found.is_loopback(),
+        };
+        let used: Vec<_> = all.iter().filter(used).collect();
+        let mut addresses: Vec<IpAddr> = used.iter().map(|found| found.ip()).collect();
+        addresses.sort();
+        addresses.dedup();
+        addresses.retain(|ip| !is_link_local_v6(ip));
+        let only_loopback = name.is_some() && used.iter().any(|found| found.is_loopback());
+        Ok(Self { name: name.map(str::to_owned), addresses, only_loopback })
     }
-    Ok(found)
+
+    /// The socket addresses at which a node with sockets at `bound` can be reached.
+    pub(crate) fn reachable(&self, bound: &[SocketAddr]) -> Vec<SocketAddr> {
+        let reachable = |ip: &IpAddr| {
+            let mut sockets = bound.iter().filter(|socket| socket.is_ipv4() == ip.is_ipv4());
+            let socket = sockets.find(|socket| socket.ip().is_unspecified() || socket.ip() == *ip)?;
+            Some(SocketAddr::new(*ip, socket.port()))
+        };
+        self.addresses.iter().filter_map(reachable).collect()
+    }
 }
 
 /// Keeps a socket to an interface, as far as the system lets anyone: an address alone does not do that on Linux; the

@@ -1,6 +1,6 @@
 //! What this machine can do, as a node's configuration wants to know it.
 
-use crate::interfaces;
+use crate::interfaces::Used;
 
 /// Whether the processor has instructions for AES-GCM: for [`Config::aes`](hither_protocol::Config::aes).
 pub fn has_aes() -> bool {
@@ -14,8 +14,10 @@ pub fn has_aes() -> bool {
 }
 
 /// The largest UDP payload worth trying, in bytes, where only this interface is used: for
-/// [`Config::max_datagram`](hither_protocol::Config::max_datagram). 65,507 on loopback (IPv4's largest), else
-/// 1452: Ethernet's 1500 less IPv6's and UDP's headers.
+/// [`Config::max_datagram`](hither_protocol::Config::max_datagram). 8952 on loopback, else 1452: what is left of
+/// frames of 9000 and 1500 bytes after IPv6's and UDP's headers. Loopback carries 65,507, but the probes for that alone
+/// would be more bytes than a new link may have in flight, and would hold up what it was opened for; bulk goes over TCP.
 pub fn max_datagram(interface: Option<&str>) -> u16 {
-    if interface.is_some_and(interfaces::is_loopback) { 65_507 } else { 1452 }
+    let only_loopback = interface.is_some() && Used::look(interface).is_ok_and(|used| used.only_loopback);
+    if only_loopback { 8952 } else { 1452 }
 }

@@ -1,30 +1,34 @@
 //! Records: a node's few tables in one database file, every commit durable before it is reported.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::PathBuf;
 
 use hither_protocol::storage::{Change, Done, Record, RecoverError, StorageError, Table, Work};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::disk::storage_error;
 
 /// The file's name in the home directory.
 pub const FILE_NAME: &str = "records.redb";
+/// Beside it: whoever has this locked has the records.
+const LOCK_NAME: &str = "records.lock";
 
 const TABLES: [Table; 5] = [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers, Table::Transfers];
 
-/// The records of one home directory. Opened at the first use, and anew after an error.
+/// The records of one home directory. Opened at the first use, and anew after an error; for writing only once there is
+/// something to write, since that alone costs seven flushes of the disk between start and end.
 #[derive(Debug)]
 pub struct Records {
     home: PathBuf,
+    lock: Option<File>,
     database: Option<Database>,
 }
 
 impl Records {
     /// The records in `home`, which is made if it does not exist.
     pub fn new(home: PathBuf) -> Self {
-        Self { home, database: None }
+        Self { home, lock: None, database: None }
     }
 
     /// Does one piece of work. File work is not for the records: its results are
@@ -61,22 +65,14 @@ impl Records {
 
     /// Every record of every table but [`Table::Inbox`].
     pub fn load(&mut self) -> Result<Vec<Record>, StorageError> {
-        self.with_database(|database| {
-            let transaction = database.begin_read()?;
-            let mut records = Vec::new();
-            for table in TABLES.into_iter().filter(|table| *table != Table::Inbox) {
-                let rows = match transaction.open_table(definition(table)) {
-                    Ok(rows) => rows,
-                    Err(redb::TableError::TableDoesNotExist(_)) => continue,
-                    Err(error) => return Err(error.into()),
-                };
-                for row in rows.iter()? {
-                    let (key, value) = row?;
-                    records.push(Record { table, key: key.value().to_vec(), value: value.value().to_vec() });
-                }
+        if self.database.is_none() {
+            self.take()?;
+            // Not there yet, or not closed in order: then it is made, or mended, which takes writing.
+            if let Ok(database) = ReadOnlyDatabase::open(self.path()) {
+                return all(&database).map_err(error);
             }
-            Ok(records)
-        })
+        }
+        self.with_database(|database| all(database))
     }
 
     /// Makes the changes of several commits in one transaction: all are made, in order, or none. One sync of the
@@ -108,17 +104,50 @@ impl Records {
         Ok(result)
     }
 
-    fn open(&self) -> Result<Database, StorageError> {
-        make_home(&self.home).map_err(storage_error)?;
-        let path = self.home.join(FILE_NAME);
+    fn open(&mut self) -> Result<Database, StorageError> {
+        self.take()?;
+        let path = self.path();
         make_private(&path).map_err(storage_error)?;
-        Database::create(&path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => {
-                StorageError::Other("another running hither uses this home directory".into())
-            }
-            other => self::error(other.into()),
-        })
+        Database::create(&path).map_err(|error| self::error(error.into()))
     }
+
+    /// Keeps the records to this process.
+    fn take(&mut self) -> Result<(), StorageError> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        make_home(&self.home).map_err(storage_error)?;
+        let lock = make_private(&self.home.join(LOCK_NAME)).map_err(storage_error)?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                return Err(StorageError::Other("another running hither uses this home directory".into()));
+            }
+            // Where files cannot be locked, as on Android, there is one process to a home anyway.
+            Ok(()) | Err(TryLockError::Error(_)) => self.lock = Some(lock),
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.home.join(FILE_NAME)
+    }
+}
+
+fn all(database: &impl ReadableDatabase) -> Result<Vec<Record>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let mut records = Vec::new();
+    for table in TABLES.into_iter().filter(|table| *table != Table::Inbox) {
+        let rows = match transaction.open_table(definition(table)) {
+            Ok(rows) => rows,
+            Err(redb::TableError::TableDoesNotExist(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for row in rows.iter()? {
+            let (key, value) = row?;
+            records.push(Record { table, key: key.value().to_vec(), value: value.value().to_vec() });
+        }
+    }
+    Ok(records)
 }
 
 fn apply(transaction: &WriteTransaction, change: &Change) -> Result<bool, redb::Error> {
@@ -163,12 +192,12 @@ fn make_home(home: &std::path::Path) -> io::Result<()> {
 }
 
 /// Makes the file, if it does not exist, so that only its owner can read it.
-fn make_private(path: &std::path::Path) -> io::Result<()> {
+fn make_private(path: &std::path::Path) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(|_| ())
+    options.open(path)
 }
 
 fn error(error: redb::Error) -> StorageError {

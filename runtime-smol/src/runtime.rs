@@ -19,6 +19,7 @@ use crate::clock::unix_millis;
 use crate::disks::Disks;
 use crate::driver::Driver;
 use crate::input::Input;
+use crate::interfaces::Used;
 use crate::sockets::Sockets;
 use crate::streams::Streams;
 use crate::watch::{Reachable, Watch, Watched};
@@ -39,8 +40,9 @@ pub struct Options {
     pub interface: Option<String>,
     /// The UDP port, and where it is free the TCP port; 0 for any.
     pub port: u16,
-    /// Whether to announce the node on the local network, and to look for others there.
-    pub discovery: bool,
+    /// How long until the node is announced on the local network and others are looked for there, such as not at all
+    /// where a peer is reached at a known address sooner; never if `None`.
+    pub discovery: Option<Duration>,
     /// What the node itself is told.
     pub config: Config,
 }
@@ -102,19 +104,17 @@ impl Runtime {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| StartError::NoEntropy)?;
         let seed = Seed::new(seed);
-        let sockets =
-            Sockets::bind(interface.as_deref(), port).map_err(|error| match (error.kind(), &interface) {
-                (io::ErrorKind::AddrInUse, _) => StartError::PortTaken(port),
-                (io::ErrorKind::AddrNotAvailable, Some(name)) => StartError::NoInterface(name.clone()),
-                _ => StartError::Network(error),
-            })?;
+        let used = Used::look(interface.as_deref()).map_err(StartError::Network)?;
+        let sockets = Sockets::bind(&used, port).map_err(|error| match (error.kind(), &interface) {
+            (io::ErrorKind::AddrInUse, _) => StartError::PortTaken(port),
+            (io::ErrorKind::AddrNotAvailable, Some(name)) => StartError::NoInterface(name.clone()),
+            _ => StartError::Network(error),
+        })?;
         let bound = sockets.addresses();
-        let streams = Streams::bind(interface.as_deref(), bound.clone());
+        let streams = Streams::bind(&used, bound.clone());
         let (inputs, queue) = bounded(INPUTS);
         let (event_sender, events) = bounded(EVENTS);
-        let reachable = Arc::new(Mutex::new(
-            crate::interfaces::reachable(interface.as_deref(), &bound).unwrap_or_default(),
-        ));
+        let reachable = Arc::new(Mutex::new(used.reachable(&bound)));
         let disks = Disks::start(home, &inputs).map_err(StartError::NoThread)?;
         let watched = Watched { interface, bound: bound.clone(), discovery, reachable: reachable.clone() };
         let watch = Watch::start(watched, inputs.clone()).map_err(StartError::NoThread)?;

@@ -11,7 +11,7 @@ use noq_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::interfaces;
+use crate::interfaces::{self, Used};
 
 /// What the kernel may hold for each socket and direction, where it lets us: 25 ms at 10 Gbit/s.
 const KERNEL_BUFFER: usize = 4 << 20;
@@ -57,15 +57,14 @@ pub(crate) enum Sent {
 impl Sockets {
     /// Binds to the wildcard addresses or, with an interface's name, to that interface's addresses and the
     /// interface itself. `port` 0 is any.
-    pub(crate) fn bind(interface: Option<&str>, port: u16) -> io::Result<Self> {
-        let addresses = match interface {
-            None => vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
-            Some(name) => interfaces::addresses(Some(name))?,
-        };
+    pub(crate) fn bind(used: &Used, port: u16) -> io::Result<Self> {
+        let interface = used.name.as_deref();
+        let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+        let addresses = if interface.is_some() { used.addresses.as_slice() } else { &everywhere };
         let mut tries = if port == 0 { PORT_TRIES } else { 1 };
         let sockets = loop {
             tries -= 1;
-            match bind_all(&addresses, interface, port) {
+            match bind_all(addresses, interface, port) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
                 other => break other?,
             }
@@ -74,7 +73,7 @@ impl Sockets {
             sockets,
             slots: (0..SLOTS).map(|_| BytesMut::zeroed(SLOT)).collect(),
             meta: vec![RecvMeta::default(); SLOTS],
-            only_loopback: interface.is_some_and(interfaces::is_loopback),
+            only_loopback: used.only_loopback,
         })
     }
 

@@ -11,7 +11,7 @@ use hither_protocol::{LinkId, Node, StreamInput, StreamOutput};
 use smol::{Async, Timer};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::interfaces;
+use crate::interfaces::{self, Used};
 
 /// Bytes of one read: enough to be worth the call, few enough that datagrams do not wait.
 const READ: usize = 256 * 1024;
@@ -67,14 +67,15 @@ enum Step {
 
 impl Streams {
     /// Listens where the UDP sockets are `bound`. Where another program has the port, streams come only from here.
-    pub(crate) fn bind(interface: Option<&str>, bound: Vec<SocketAddr>) -> Self {
+    pub(crate) fn bind(used: &Used, bound: Vec<SocketAddr>) -> Self {
+        let interface = used.name.as_deref();
         let listeners = bound.iter().filter_map(|address| listen(*address, interface).ok()).collect();
         Self {
             listeners,
             open: BTreeMap::new(),
             bound,
             interface: interface.map(str::to_owned),
-            only_loopback: interface.is_some_and(interfaces::is_loopback),
+            only_loopback: used.only_loopback,
             input: vec![0; READ],
             rest: None,
         }

@@ -13,7 +13,7 @@ use smol::future::or;
 
 use crate::discovery::Discovery;
 use crate::input::Input;
-use crate::interfaces;
+use crate::interfaces::Used;
 
 /// How often the interfaces are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -35,8 +35,8 @@ pub(crate) struct Watched {
     pub(crate) interface: Option<String>,
     /// The sockets' addresses.
     pub(crate) bound: Vec<SocketAddr>,
-    /// Whether to announce and browse.
-    pub(crate) discovery: bool,
+    /// How long until it announces and browses; never otherwise.
+    pub(crate) discovery: Option<Duration>,
     /// Where the addresses are kept for others to see.
     pub(crate) reachable: Reachable,
 }
@@ -79,6 +79,8 @@ enum Happened {
 
 async fn watch(watched: Watched, announcements: &Receiver<Announcement>, inputs: &Sender<Input>) {
     let mut discovery = Discovery::new(watched.interface.clone());
+    let mut discover_at = watched.discovery.map(|after| Instant::now() + after);
+    let mut discovers = false;
     let mut addresses = None;
     let mut look_at = Instant::now();
     let mut next = Happened::Look;
@@ -92,16 +94,19 @@ async fn watch(watched: Watched, announcements: &Receiver<Announcement>, inputs:
             }
             Happened::Look => {
                 look_at = Instant::now() + LOOK_EVERY;
-                let found = interfaces::reachable(watched.interface.as_deref(), &watched.bound);
+                let found =
+                    Used::look(watched.interface.as_deref()).map(|used| used.reachable(&watched.bound));
+                let begins = discover_at.take_if(|at| *at <= Instant::now()).is_some();
+                discovers |= begins;
                 if let Ok(found) = found
-                    && addresses.as_ref() != Some(&found)
+                    && (begins || addresses.as_ref() != Some(&found))
                 {
                     *watched.reachable.lock().unwrap_or_else(PoisonError::into_inner) = found.clone();
                     let told = Input::Surroundings(Surroundings::Addresses(found.clone()));
                     if inputs.send(told).await.is_err() {
                         break;
                     }
-                    if watched.discovery {
+                    if discovers {
                         discovery.restart(found.clone()).await;
                     }
                     addresses = Some(found);
@@ -112,7 +117,7 @@ async fn watch(watched: Watched, announcements: &Receiver<Announcement>, inputs:
         let announced = async { announcements.recv().await.map_or(Happened::Stop, Happened::Announce) };
         let told = async { Happened::Told(discovery.next().await) };
         let look = async {
-            Timer::at(look_at).await;
+            Timer::at(discover_at.map_or(look_at, |at| at.min(look_at))).await;
             Happened::Look
         };
         next = or(announced, or(look, told)).await;

@@ -78,7 +78,7 @@ impl Receiver {
             home: home.path().into(),
             interface: Some(if cfg!(target_os = "linux") { "lo".into() } else { "lo0".into() }),
             port: 0,
-            discovery: false,
+            discovery: None,
             config: Config { rules, ..Config::default() },
         };
         let runtime = Runtime::start(options, identity).unwrap();

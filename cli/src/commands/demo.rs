@@ -240,7 +240,7 @@ impl Actor {
             home: directory.join(name),
             interface: Some(LOOPBACK.to_owned()),
             port: 0,
-            discovery: true,
+            discovery: Some(Duration::ZERO),
             config: Config {
                 aes: has_aes(),
                 max_datagram: max_datagram(Some(LOOPBACK)),

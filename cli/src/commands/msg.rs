@@ -23,7 +23,7 @@ pub(super) fn run(
     text: &str,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let session = Session::open(global, home, "msg", Part::Reaching, Rules::default(), screen)?;
+    let session = Session::open(global, home, "msg", Part::reaching(to), Rules::default(), screen)?;
     let outcome = deliver(&session, to, text, screen);
     session.close();
     outcome

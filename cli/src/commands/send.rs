@@ -36,7 +36,7 @@ pub(super) fn run(
     let (paths, spool) = paths(home, content)?;
     // What comes from a pipe is gone with this process, so there is nothing to go on with.
     let rules = Rules { forgetful: spool.is_some(), ..Rules::default() };
-    let session = Session::open(global, home, "send", Part::Reaching, rules, screen)?;
+    let session = Session::open(global, home, "send", Part::reaching(to), rules, screen)?;
     let outcome =
         session.recipient(to).and_then(|peer| transfer(&session, peer, paths, typed.line(), screen));
     session.close();

@@ -25,6 +25,8 @@ use crate::screen::{self, Screen, Transfer, TransferState};
 const PORT: u16 = 4242;
 /// How often Ctrl-C and progress are looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+/// How long a peer at a given address has before it is looked for elsewhere.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// How long saying goodbye may take.
 const GRACE: Duration = Duration::from_secs(4);
 
@@ -35,6 +37,8 @@ pub(super) enum Part {
     Reachable,
     /// It reaches others.
     Reaching,
+    /// It reaches one at an address that was given. Others are looked for if that takes long.
+    Dialling,
     /// Only its records are wanted.
     None,
 }
@@ -61,6 +65,16 @@ pub(super) struct Session {
     desk: RefCell<Desk>,
     // Dropped last: the home is free once the node has ended.
     _lock: HomeLock,
+}
+
+impl Part {
+    /// The part of a command that reaches this peer.
+    pub(super) fn reaching(peer: &Peer) -> Self {
+        match peer {
+            Peer::Address(at) if at.address.is_some() => Self::Dialling,
+            Peer::Address(_) | Peer::Contact(_) => Self::Reaching,
+        }
+    }
 }
 
 impl Session {
@@ -90,8 +104,8 @@ impl Session {
         watch_interrupts();
         let records = home.contacts();
         let port = match (part, global.port) {
-            (Part::None, _) | (Part::Reaching, None) => 0,
-            (Part::Reachable | Part::Reaching, Some(port)) => port,
+            (Part::None, _) | (Part::Reaching | Part::Dialling, None) => 0,
+            (Part::Reachable | Part::Reaching | Part::Dialling, Some(port)) => port,
             (Part::Reachable, None) => free_port(),
         };
         let config = Config {
@@ -105,7 +119,11 @@ impl Session {
             home: records.clone(),
             interface: global.interface.clone(),
             port,
-            discovery: part != Part::None,
+            discovery: match part {
+                Part::None => None,
+                Part::Dialling => Some(PATIENCE),
+                Part::Reachable | Part::Reaching => Some(Duration::ZERO),
+            },
             config,
         };
         let runtime = Runtime::start(options, identity).map_err(|error| failure::start(&error))?;

@@ -18,6 +18,11 @@ const SEND_WINDOW: u64 = 8 * 1024 * 1024;
 pub(super) const IDLE: Duration = Duration::from_secs(30);
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
+/// Every path carries UDP payloads of so many bytes (RFC 9000, 14).
+const SMALLEST_DATAGRAM: u16 = 1200;
+/// About so many probes find what else a path carries: each of them takes room from what the link is for.
+const PROBES: u16 = 4;
+
 /// The wall clock as the node was told it, for address tokens.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -47,7 +52,8 @@ impl Clock {
 /// For every link, dialled or answered.
 pub(super) fn transport_config(max_datagram: u16) -> TransportConfig {
     let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(max_datagram.max(1200));
+    let most = max_datagram.max(SMALLEST_DATAGRAM);
+    discovery.upper_bound(most).minimum_change(((most - SMALLEST_DATAGRAM) / PROBES).max(20));
     let mut config = TransportConfig::default();
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(1))

@@ -204,7 +204,7 @@ impl Links {
         }
         while let Some(key) = self.datagrams.sending.pop_front() {
             let Some(link) = self.links.get_mut(&key).and_then(Kind::quic) else { continue };
-            let transmit = link.connection.poll_transmit(now, max_segments, buffer);
+            let transmit = link.poll_transmit(now, max_segments, buffer);
             timers.set(Why::Link(key.0), link.connection.poll_timeout());
             if let Some(transmit) = transmit {
                 self.datagrams.sending.push_back(key);

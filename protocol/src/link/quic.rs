@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,9 @@ enum Closing {
     No,
     /// Once the control messages that wait are acknowledged.
     Asked,
+    /// The last of them is about to be sent.
     Finishing,
+    Finished,
 }
 
 impl QuicLink {
@@ -100,6 +103,22 @@ impl QuicLink {
         changes
     }
 
+    pub(super) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        max_segments: NonZeroUsize,
+        buffer: &mut Vec<u8>,
+    ) -> Option<noq_proto::Transmit> {
+        let transmit = self.connection.poll_transmit(now, max_segments, buffer)?;
+        if self.closing == Closing::Finishing {
+            // The acknowledgement of a single packet may be held back for 25 ms, that of a second one may not
+            // (RFC 9000, 13.2.1 and 13.2.2).
+            self.closing = Closing::Finished;
+            self.connection.ping();
+        }
+        Some(transmit)
+    }
+
     fn connected(&mut self) -> Option<Change> {
         let identity = self.connection.crypto_session().peer_identity()?;
         let peer = *identity.downcast::<PeerId>().ok()?;
@@ -144,7 +163,8 @@ impl QuicLink {
             }
             StreamEvent::Finished { id } => {
                 self.outgoing.remove(&id);
-                if Some(id) == self.control && self.closing == Closing::Finishing {
+                if Some(id) == self.control && matches!(self.closing, Closing::Finishing | Closing::Finished)
+                {
                     changes.push(Change::Finished);
                 }
             }

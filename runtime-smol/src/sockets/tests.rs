@@ -7,10 +7,11 @@ use smol::Timer;
 use smol::future::or;
 
 use super::{Sent, Sockets};
+use crate::interfaces::Used;
 
 fn loopback() -> Sockets {
     let name = if_addrs::get_if_addrs().unwrap().into_iter().find(|found| found.is_loopback()).unwrap().name;
-    Sockets::bind(Some(&name), 0).unwrap()
+    Sockets::bind(&Used::look(Some(&name)).unwrap(), 0).unwrap()
 }
 
 fn address(sockets: &Sockets, v4: bool) -> Option<SocketAddr> {
@@ -91,9 +92,9 @@ fn a_port_that_is_taken_is_not_shared() {
     let sockets = loopback();
     let port = sockets.addresses()[0].port();
     let name = if_addrs::get_if_addrs().unwrap().into_iter().find(|found| found.is_loopback()).unwrap().name;
-    let error = Sockets::bind(Some(&name), port).unwrap_err();
+    let error = Sockets::bind(&Used::look(Some(&name)).unwrap(), port).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
-    let error = Sockets::bind(Some("no such interface"), 0).unwrap_err();
+    let error = Sockets::bind(&Used::look(Some("no such interface")).unwrap(), 0).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrNotAvailable);
 }
 

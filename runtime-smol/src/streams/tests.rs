@@ -9,6 +9,7 @@ use hither_protocol::{Config, Event, Rules};
 use tempfile::TempDir;
 
 use super::{Streams, listen};
+use crate::interfaces::Used;
 use crate::runtime::{Options, Runtime};
 
 const MIB: usize = 1024 * 1024;
@@ -31,7 +32,7 @@ fn start(home: &Path, number: u8, other: u8, port: u16) -> Runtime {
     let config = Config { aes: crate::has_aes(), rules, ..Config::default() };
     std::fs::create_dir_all(home.join("received")).unwrap();
     let home = home.join("home");
-    let options = Options { home, interface: Some(loopback()), port, discovery: false, config };
+    let options = Options { home, interface: Some(loopback()), port, discovery: None, config };
     Runtime::start(options, identity(number)).unwrap()
 }
 
@@ -129,7 +130,8 @@ fn whoever_knocks_and_says_nothing_sensible_is_let_go() {
 
 #[test]
 fn streams_keep_to_loopback() {
-    let streams = Streams::bind(Some(&loopback()), vec![SocketAddr::from(([127, 0, 0, 1], 0))]);
+    let streams =
+        Streams::bind(&Used::look(Some(&loopback())).unwrap(), vec![SocketAddr::from(([127, 0, 0, 1], 0))]);
     // RFC 5737: nobody's address.
     assert!(streams.connect(SocketAddr::from(([192, 0, 2, 1], 9))).is_err());
 }
