@@ -72,7 +72,7 @@ impl Records {
                 return all(&database).map_err(error);
             }
         }
-        self.with_database(|database| all(database))
+        self.with_database(all)
     }
 
     /// Makes the changes of several commits in one transaction: all are made, in order, or none. One sync of the
