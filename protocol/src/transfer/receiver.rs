@@ -13,8 +13,10 @@ use super::{Manifest, Places, RelativePath, TransferId};
 use crate::storage::{FinishFile, PartialFile, StorageError, Work, WriteChunk};
 use crate::wire::{Chunk, ChunkRun, EntrySet, MAX_RUNS, Wanted};
 
-/// Files put in place together: they share their flushes to disk.
+/// Files put in place together: they share their flushes to disk. More are while others are being put in place: what
+/// has come by then is next, so that a slow disk gets large batches and a quick one gets them soon.
 const FINISH_FILES: usize = 512;
+const MOST_FINISH_FILES: usize = 4096;
 /// Bytes of files put in place together.
 const FINISH_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes made durable together: so much, and what is in flight, may have to travel again after a crash.
@@ -44,6 +46,8 @@ pub(crate) struct Receiver {
     saving: BTreeSet<u32>,
     whole: Vec<u32>,
     whole_bytes: u64,
+    /// How many are just being put in place.
+    finishing: usize,
     roots: BTreeMap<u32, Root>,
     /// Files in place; `found` of them were from before.
     placed: u32,
@@ -143,6 +147,7 @@ impl Receiver {
             saving: BTreeSet::new(),
             whole: Vec::new(),
             whole_bytes: 0,
+            finishing: 0,
             roots: BTreeMap::new(),
             placed: 0,
             found: EntrySet::default(),
@@ -296,8 +301,9 @@ impl Receiver {
     /// Whole files to put in place now: they are many enough, or the last, or it is time.
     pub(crate) fn next_finish(&mut self, now: bool) -> Option<Vec<FinishFile>> {
         let all = self.roots.len() == usize::try_from(self.wanted).unwrap_or(usize::MAX);
-        let many = self.whole.len() >= FINISH_FILES || self.whole_bytes >= FINISH_BYTES;
-        if !(all || many || now) {
+        let most = if self.finishing == 0 { FINISH_FILES } else { MOST_FINISH_FILES };
+        let many = self.whole.len() >= most || self.whole_bytes >= FINISH_BYTES;
+        if !(many || (self.finishing == 0 && (all || now))) {
             return None;
         }
         // A file is not renamed while its chunks are being made durable under the old name.
@@ -319,6 +325,7 @@ impl Receiver {
             })
         });
         let files: Vec<_> = files.collect();
+        self.finishing = self.finishing.saturating_add(files.len());
         (!files.is_empty()).then_some(files)
     }
 
@@ -328,6 +335,7 @@ impl Receiver {
         results: Vec<Result<(), StorageError>>,
     ) -> Result<(), WriteFailure> {
         let mut outcome = Ok(());
+        self.finishing = self.finishing.saturating_sub(results.len());
         for result in results {
             match result {
                 Ok(()) => self.placed = self.placed.saturating_add(1),
