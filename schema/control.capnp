@@ -19,6 +19,7 @@ struct Control {
 
 struct Hello {
   agent @0 :Text;            # program and version, for people; at most 64 bytes
+  revision @1 :UInt16;       # of this wire version, the newest that the program knows: what it may be sent (PROTOCOL.md, 13)
 }
 
 struct Envelope {
@@ -76,6 +77,7 @@ enum Refusal {
   notWritable @4;
   badManifest @5;            # the offer contradicts itself or holds a name that is not allowed
   busy @6;                   # too many offers or transfers at once
+  tooMany @7;                # more entries than are taken of this sender; only for peers of revision 1 or more
 }
 
 struct Complete {

@@ -40,6 +40,7 @@ struct Unfinished {
     receiving @8 :Receiving;
     complete @9 :Data;       # received and in place, with this root
   }
+  links @10 :Bool;           # whether symbolic links are sent as such
 }
 
 struct Receiving {

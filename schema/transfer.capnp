@@ -28,9 +28,16 @@ struct Entry {
   union {
     directory @1 :Void;
     file @2 :UInt64;         # size in bytes
+    link @5 :Target;         # only for peers whose Hello has revision 1 or more
   }
   modified @3 :Int64;        # Unix milliseconds
   executable @4 :Bool;
+}
+
+struct Target {
+  # Where a symbolic link leads from its own folder.
+  up @0 :UInt16;             # first so many levels up
+  names @1 :List(Text);      # then down by these, outermost first
 }
 
 struct Chunk {

@@ -61,7 +61,7 @@ fn every_command_and_alias_is_known() {
         assert_eq!(command(receive), Command::Receive { from: None, destination: Destination::Here });
     }
     for send in ["send", "tx"] {
-        let content = Content::Paths(vec!["a".into(), "b".into()]);
+        let content = Content::Paths { paths: vec!["a".into(), "b".into()], links: false };
         assert_eq!(command(&format!("{send} a b --to bob")), Command::Send { to: contact("bob"), content });
     }
     assert_eq!(
@@ -144,7 +144,7 @@ fn a_value_is_never_taken_for_a_flag_or_a_command() {
 
 #[test]
 fn after_two_dashes_nothing_is_a_flag() {
-    let content = Content::Paths(vec!["--json".into(), "-x".into(), "help".into()]);
+    let content = Content::Paths { paths: vec!["--json".into(), "-x".into(), "help".into()], links: false };
     assert_eq!(command("send --to bob -- --json -x help"), Command::Send { to: contact("bob"), content });
     assert!(!arguments("send --to bob -- --json").global.json);
     assert_eq!(command("msg bob -- --help"), Command::Msg { to: contact("bob"), text: "--help".into() });

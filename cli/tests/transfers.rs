@@ -259,3 +259,53 @@ fn a_stranger_gets_nowhere_without_yes_and_up_stays() {
     alice.run(&["msg", &address, "still there?"]).expect(0);
     up.wait_for("message", |message| message["contact"] == "Alice");
 }
+
+#[cfg(unix)]
+#[test]
+fn links_arrive_as_links_and_directories_keep_their_times() {
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, SystemTime};
+    let (alice, bob) = (Node::new(), Node::new());
+    alice.file("trip/deep/er/b.bin", noise(100_000));
+    symlink("deep/er", alice.path("trip/short")).unwrap();
+    symlink("../er/b.bin", alice.path("trip/deep/odd")).unwrap();
+    symlink("/etc/passwd", alice.path("trip/out")).unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    for name in ["trip/deep/er", "trip/deep", "trip"] {
+        fs::File::open(alice.path(name)).unwrap().set_modified(time).unwrap();
+    }
+    let into = bob.directory("in");
+    let trip = alice.path("trip");
+    let mut receiver = Running::start(&mut bob.command(&["receive", "--yes", "--into", text(&into)]));
+    let line = receiver.wait_for_note("@127.");
+    let address = line.split_whitespace().last().unwrap();
+    let sender = Running::start(&mut alice.command(&["send", "--links", text(&trip), "--to", address])).end();
+    sender.expect(0);
+    let receiver = receiver.end();
+    receiver.expect(0);
+    assert!(sender.errors.contains("trip/out (a link out of what is sent"), "{}", sender.errors);
+    assert!(receiver.errors.contains("link to deep/er"), "{}", receiver.errors);
+    assert_eq!(fs::read(into.join("trip/short/b.bin")).unwrap(), noise(100_000));
+    assert_eq!(fs::read_link(into.join("trip/deep/odd")).unwrap().to_str(), Some("../er/b.bin"));
+    assert!(!into.join("trip/out").is_symlink());
+    for name in ["trip/deep/er", "trip/deep", "trip"] {
+        assert_eq!(fs::metadata(into.join(name)).unwrap().modified().unwrap(), time, "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_alone_is_not_sent_as_a_link() {
+    let (alice, bob) = (Node::new(), Node::new());
+    alice.file("real", "x");
+    std::os::unix::fs::symlink("real", alice.path("alias")).unwrap();
+    let mut receiver = bob.start(&["receive", "--yes", "--into", text(&bob.path("in"))]);
+    let address = receiver.address();
+    let refused = alice.run(&["send", "--links", text(&alice.path("alias")), "--to", &address]);
+    refused.expect_error(2, "is itself a link");
+    // Without --links it is what it leads to.
+    alice.run(&["send", text(&alice.path("alias")), "--to", &address]).expect(0);
+    receiver.end().expect(0);
+    assert_eq!(fs::read(bob.path("in/alias")).unwrap(), b"x");
+    alice.run(&["send", "--links", "-", "--to", &address]).expect_error(2, "--links is for paths");
+}

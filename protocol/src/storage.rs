@@ -16,10 +16,12 @@ use bytes::Bytes;
 use crate::identity::PeerId;
 use crate::transfer::hash::{ChunkValue, Root};
 use crate::transfer::journal::{BadJournal, StoredChunk};
-use crate::transfer::{BadPath, Entry, FileIdentity, Manifest, Places, RelativePath, TransferId};
+use crate::transfer::{BadPath, Entry, FileIdentity, LinkTarget, Manifest, Places, RelativePath, TransferId};
 
-/// Most files and directories that one offer can hold: what an answer that skips any of them can say in one frame.
+/// Most files, directories and symbolic links that one offer can hold: what an answer that skips any of them can say in one frame.
 pub const MAX_ENTRIES: u32 = 500_000;
+/// Most of them where a stranger offers.
+pub const MAX_ENTRIES_OF_STRANGER: u32 = 20_000;
 
 /// Names a request until its result comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,11 +43,14 @@ pub enum Work {
     Load,
     /// Make all changes or none, durably. Result: [`Done::Committed`].
     Commit(Vec<Change>),
-    /// Walk paths that are to be offered, following a symbolic link only where the path itself is one. Result:
-    /// [`Done::Scanned`].
+    /// Walk paths that are to be offered, following a symbolic link only where the path itself is one and `links` is
+    /// not set. Result: [`Done::Scanned`].
     Scan {
         /// As the user named them.
         paths: Vec<PathBuf>,
+        /// Whether symbolic links are entries. Those that are outermost, or lead out of their outermost entry, are
+        /// left out.
+        links: bool,
     },
     /// Read chunks and hash each with [`chunk_value`](crate::transfer::hash::chunk_value). Result: [`Done::Read`].
     Read(Vec<ReadChunk>),
@@ -92,6 +97,20 @@ pub enum Work {
     /// Put whole files in place. Every partial file's content is durable, and noted in the journal if there is one,
     /// before any takes its name, and the names are durable before the result. Result: [`Done::Finished`].
     Finish(Vec<FinishFile>),
+    /// Do what comes after the last file is in place: make symbolic links, durably, then give directories their
+    /// modification times, which nothing waits for. Result: [`Done::Sealed`].
+    Seal {
+        /// The transfer.
+        transfer: TransferId,
+        /// The folder.
+        into: PathBuf,
+        /// The links.
+        links: Vec<MakeLink>,
+        /// Directories of the offer, parents before children, and their times: Unix milliseconds.
+        directories: Vec<(RelativePath, i64)>,
+        /// Whether a link may replace what is no directory.
+        overwrite: bool,
+    },
     /// Open the journal of a transfer that was interrupted. Result: [`Done::Recovered`]; what it holds is then
     /// checked with [`Work::Check`].
     Recover {
@@ -184,7 +203,8 @@ pub enum Change {
 /// What a scan found.
 #[derive(Debug, Clone)]
 pub struct Scanned {
-    /// Every file and directory, parents before children, siblings in name order.
+    /// Every file and directory, and every symbolic link that was asked for: parents before children, siblings in name
+    /// order.
     pub entries: Vec<Entry>,
     /// Where each entry is on this disk; for files to read.
     pub sources: Vec<PathBuf>,
@@ -286,6 +306,19 @@ pub struct FinishFile {
     pub overwrite: bool,
 }
 
+/// A symbolic link to make, unless there is one that leads to the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MakeLink {
+    /// Where, below the folder.
+    pub path: RelativePath,
+    /// What it is called by while it waits to replace another: see [`partial_name`].
+    pub identity: FileIdentity,
+    /// Where it leads.
+    pub target: LinkTarget,
+    /// Modification time to give it: Unix milliseconds.
+    pub modified: i64,
+}
+
 /// What came of the work.
 #[derive(Debug)]
 pub enum Done {
@@ -307,6 +340,8 @@ pub enum Done {
     Checkpointed(Result<(), StorageError>),
     /// For each file in order.
     Finished(Vec<Result<(), StorageError>>),
+    /// For each link in order: whether it is there. `false`: this disk, or this user's rights, allow none.
+    Sealed(Vec<Result<bool, StorageError>>),
     /// Whether there is a journal to go on from.
     Recovered(Result<(), RecoverError>),
     /// What was found.
@@ -350,7 +385,7 @@ pub enum RecoverError {
 pub struct Examined {
     /// Bytes free where it would go.
     pub free: u64,
-    /// The numbers of the files whose names are taken.
+    /// The numbers of the files and symbolic links whose names are taken; not of links that are there as they are.
     pub existing: Vec<u32>,
     /// For every outermost name that is taken, one like it that is free, such as `photos (1)`.
     pub alternatives: Vec<(String, String)>,
@@ -390,6 +425,8 @@ pub enum ScanError {
     Duplicate(PathBuf),
     /// Neither a file nor a directory.
     NotAFile(PathBuf),
+    /// A symbolic link, where links are asked for, and nothing else is named.
+    OnlyALink(PathBuf),
     /// More than [`MAX_ENTRIES`].
     TooMany,
 }

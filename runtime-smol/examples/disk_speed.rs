@@ -294,7 +294,9 @@ impl<'a> Transfer<'a> {
 /// Everything below a directory, as a node reads it to send it.
 fn read(source: &Path, threads: usize) {
     let disk = Disk::new();
-    let Done::Scanned(Ok(scanned)) = disk.perform(Work::Scan { paths: vec![source.join("top")] }) else {
+    let Done::Scanned(Ok(scanned)) =
+        disk.perform(Work::Scan { paths: vec![source.join("top")], links: false })
+    else {
         panic!("no scan")
     };
     let mut work = Vec::new();

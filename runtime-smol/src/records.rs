@@ -55,6 +55,9 @@ impl Records {
             Work::Finish(files) => {
                 Done::Finished(files.iter().map(|_| Err(StorageError::Unsupported)).collect())
             }
+            Work::Seal { links, .. } => {
+                Done::Sealed(links.iter().map(|_| Err(StorageError::Unsupported)).collect())
+            }
             Work::Checkpoint { .. } => Done::Checkpointed(Err(StorageError::Unsupported)),
             Work::Recover { .. } => Done::Recovered(Err(RecoverError::Disk(StorageError::Unsupported))),
             Work::Check { .. } => Done::Checked(Err(StorageError::Unsupported)),

@@ -198,6 +198,7 @@ fn most_steps(work: &Work) -> u64 {
         Work::Prepare { directories, .. } => 8 + directories.len(),
         Work::Checkpoint { files, .. } => 3 + 2 * files.len(),
         Work::Finish(files) => 3 + 4 * files.len(),
+        Work::Seal { links, .. } => 3 + 3 * links.len(),
         Work::Close { .. } => 3,
         Work::Discard { partials, directories, .. } => 4 + 2 * (partials.len() + directories.len()),
         _ => 2,

@@ -9,12 +9,14 @@ use bytes::Bytes;
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::{Identity, PeerId};
 use hither_protocol::storage::{
-    Checked, Done, FinishFile, PartialFile, RecoverError, StorageError, StorageId, StorageRequest, Work,
-    WriteChunk, partial_name,
+    Checked, Done, FinishFile, MakeLink, PartialFile, RecoverError, StorageError, StorageId, StorageRequest,
+    Work, WriteChunk, partial_name,
 };
 use hither_protocol::transfer::hash::{CHUNK, ChunkValue, Root, chunk_count, chunk_length, chunk_value};
 use hither_protocol::transfer::journal::{StoredChunk, journal_name};
-use hither_protocol::transfer::{Entry, EntryKind, Manifest, Places, RelativePath, TransferId};
+use hither_protocol::transfer::{
+    Entry, EntryKind, FileIdentity, LinkTarget, Manifest, Places, RelativePath, TransferId,
+};
 
 use crate::disk::Disk;
 
@@ -204,6 +206,18 @@ impl Incoming {
         Work::Finish(files.collect())
     }
 
+    /// Makes links.
+    pub fn seal(&self, links: &[(&str, &str)], overwrite: bool) -> Work {
+        let links = links.iter().map(|(at, target)| MakeLink {
+            path: path(at),
+            identity: FileIdentity([0xee; 16]),
+            target: LinkTarget::parse(target).expect("a target"),
+            modified: MODIFIED,
+        });
+        let (transfer, into) = (self.transfer, self.into.to_path_buf());
+        Work::Seal { transfer, into, links: links.collect(), directories: Vec::new(), overwrite }
+    }
+
     /// Opens what is there of it.
     pub fn recover(&self) -> Work {
         Work::Recover {
@@ -286,6 +300,16 @@ pub fn written(done: Done) -> Vec<Result<(), StorageError>> {
 /// When it is of another kind of work.
 pub fn checkpointed(done: Done) -> Result<(), StorageError> {
     let Done::Checkpointed(result) = done else { panic!("{done:?}") };
+    result
+}
+
+/// What came of a [`Work::Seal`].
+///
+/// # Panics
+///
+/// When it is of another kind of work.
+pub fn sealed(done: Done) -> Vec<Result<bool, StorageError>> {
+    let Done::Sealed(result) = done else { panic!("{done:?}") };
     result
 }
 

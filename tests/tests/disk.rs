@@ -10,9 +10,9 @@ use hither_protocol::storage::{
 };
 use hither_protocol::transfer::hash::{CHUNK, chunk_value};
 use hither_protocol::transfer::{BadPath, Entry, EntryKind, Manifest, TransferId};
-use hither_tests::disk::{Disk, Kind, Timing};
+use hither_tests::disk::{Disk, Item, Kind, Timing};
 use hither_tests::for_seeds;
-use hither_tests::incoming::{Incoming, path, prepared, run};
+use hither_tests::incoming::{Incoming, path, prepared, run, sealed};
 use hither_tests::random::Random;
 
 fn disk() -> Disk {
@@ -53,7 +53,7 @@ fn records_are_worked_on_in_order_and_the_rest_is_not() {
         ids.map(|id| disk.submit(Duration::ZERO, StorageRequest { id, work: work() })).collect()
     };
     assert!(times(|| Work::Commit(vec![])).is_sorted());
-    assert!(!times(|| Work::Scan { paths: vec![] }).is_sorted());
+    assert!(!times(|| Work::Scan { paths: vec![], links: false }).is_sorted());
 }
 
 #[test]
@@ -66,13 +66,13 @@ fn a_scan_lists_parents_first_and_leaves_special_files_out() {
     disk.put_file("/home/one", "1");
     disk.set_executable("/home/one");
     let paths = vec!["/home/b".into(), "/home/one".into()];
-    let Done::Scanned(Ok(found)) = run(&mut disk, Work::Scan { paths }) else { panic!() };
-    let entries: Vec<_> = found.entries.iter().map(|entry| (entry.path.as_str(), entry.kind)).collect();
+    let Done::Scanned(Ok(found)) = run(&mut disk, Work::Scan { paths, links: false }) else { panic!() };
+    let entries: Vec<_> =
+        found.entries.iter().map(|entry| (entry.path.as_str(), entry.kind.clone())).collect();
     let file = EntryKind::File;
-    let directory = EntryKind::Directory;
     let expected = [
-        ("b", directory),
-        ("b/a", directory),
+        ("b", EntryKind::Directory),
+        ("b/a", EntryKind::Directory),
         ("b/a/x", file(0)),
         ("b/a.txt", file(4)),
         ("b/z", file(2)),
@@ -82,6 +82,43 @@ fn a_scan_lists_parents_first_and_leaves_special_files_out() {
     assert_eq!(found.sources[2], Path::new("/home/b/a/x"));
     assert_eq!(found.left_out, [Path::new("/home/b/link")]);
     assert_eq!(found.entries.iter().filter(|entry| entry.executable).count(), 1);
+}
+
+#[test]
+fn a_scan_lists_links_where_they_are_asked_for() {
+    let mut disk = disk();
+    disk.put_file("/home/b/a/x", "");
+    disk.put_link("/home/b/a/up", "../c");
+    disk.put_link("/home/b/a/out", "../../c");
+    disk.put_link("/home/b/far", "/etc/passwd");
+    disk.put_link("/home/l", "b");
+    let mut scan = |path: &str, links| {
+        let paths = vec![path.into()];
+        let Done::Scanned(result) = run(&mut disk, Work::Scan { paths, links }) else { panic!() };
+        result
+    };
+    let found = scan("/home/b", true).unwrap();
+    let entries: Vec<_> = found.entries.iter().map(|entry| entry.path.as_str()).collect();
+    assert_eq!(entries, ["b", "b/a", "b/a/up", "b/a/x"]);
+    assert_eq!(found.entries[2].target().map(|target| target.as_str()), Some("../c"));
+    assert_eq!(found.left_out, [Path::new("/home/b/a/out"), Path::new("/home/b/far")]);
+    assert_eq!(scan("/home/b", false).unwrap().left_out.len(), 3);
+    assert_eq!(scan("/home/l", true).unwrap_err(), ScanError::OnlyALink("/home/l".into()));
+}
+
+#[test]
+fn a_link_is_made_or_found_and_replaces_a_file_only_where_it_may() {
+    let mut disk = disk();
+    let offer = Incoming::new(&[("d/f", b"x".to_vec())]);
+    run(&mut disk, offer.prepare(false));
+    let mut make =
+        |at, target, overwrite| sealed(run(&mut disk, offer.seal(&[(at, target)], overwrite))).remove(0);
+    assert_eq!(make("d/l", "f", false), Ok(true));
+    assert_eq!(make("d/l", "f", false), Ok(true), "it is there");
+    assert_eq!(make("d/l", "g", false), Err(StorageError::Exists));
+    assert_eq!(make("d/l", "g", true), Ok(true));
+    assert_eq!(make("d", "g", true), Err(StorageError::Exists), "never a directory");
+    assert_eq!(disk.list("/in")[Path::new("d/l")], Item::Link("g".into()));
 }
 
 #[test]
@@ -95,7 +132,7 @@ fn a_scan_says_what_cannot_be_offered() {
     disk.deny("/secret");
     let mut scan = |paths: &[&str]| {
         let paths = paths.iter().map(PathBuf::from).collect();
-        let Done::Scanned(result) = run(&mut disk, Work::Scan { paths }) else { panic!() };
+        let Done::Scanned(result) = run(&mut disk, Work::Scan { paths, links: false }) else { panic!() };
         result.unwrap_err()
     };
     assert_eq!(scan(&["/none"]), ScanError::Unreadable("/none".into(), StorageError::Missing));

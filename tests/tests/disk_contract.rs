@@ -36,6 +36,23 @@ fn a_file_is_not_put_in_place_while_it_is_noted() {
 }
 
 #[test]
+#[should_panic(expected = "before everything is in place")]
+fn links_are_not_made_before_the_files() {
+    let (mut disk, offer) = begun();
+    run(&mut disk, offer.write(&ALL));
+    run(&mut disk, offer.seal(&[("l", "f")], false));
+}
+
+#[test]
+#[should_panic(expected = "rests on work still under way")]
+fn links_are_not_made_while_files_are_put_in_place() {
+    let (mut disk, offer) = begun();
+    run(&mut disk, offer.write(&ALL));
+    submit(&mut disk, offer.finish(&[0], false));
+    submit(&mut disk, offer.seal(&[("l", "f")], false));
+}
+
+#[test]
 #[should_panic(expected = "rests on work still under way")]
 fn a_transfer_has_one_checkpoint_at_a_time() {
     let (mut disk, offer) = begun();

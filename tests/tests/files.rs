@@ -299,3 +299,90 @@ fn a_slow_disk_slows_the_sender_and_no_queue_grows() {
         assert!((1..=MOST_OUTSTANDING).contains(&peak), "{peak} bytes under way at once");
     }
 }
+
+/// A directory with links in it: to a file, up, to nothing, and out of it.
+fn with_links(seed: u64) -> Case {
+    let mut case = Case::new(seed, LinkConfig::lan());
+    let disk = case.world.disk(case.alice);
+    put_tree(disk, "/home/album", 20, 60_000, &mut Random::new(seed));
+    for (at, target) in [("one", "sub/x"), ("in/up", "../one"), ("dangling", "nowhere"), ("in/here", ".")] {
+        disk.put_link(PathBuf::from("/home/album").join(at), target);
+    }
+    disk.put_link("/home/album/in/out", "../../secret");
+    disk.put_link("/home/album/etc", "/etc/passwd");
+    case
+}
+
+impl Case {
+    fn set_conflict(&mut self, conflict: Conflict) {
+        let mut rules = self.world.host(self.bob).config.rules.clone();
+        rules.conflict = conflict;
+        self.world.ask(self.bob, |node, _| node.set_rules(rules));
+    }
+
+    fn offer_with_links(&mut self, name: &str) -> TransferId {
+        let (peer, path) = (self.world.peer(self.bob), PathBuf::from("/home").join(name));
+        self.world.ask(self.alice, |node, now| node.offer_with_links(now, peer, vec![path])).unwrap()
+    }
+}
+
+#[test]
+fn links_arrive_as_links_where_they_are_asked_for() {
+    let mut case = with_links(1);
+    case.offer_with_links("album");
+    for host in [case.alice, case.bob] {
+        case.expect_finished(host);
+    }
+    let mut sent = case.sent("album");
+    for out in ["etc", "in/out"] {
+        assert!(matches!(sent.remove(&PathBuf::from(out)), Some(Item::Link(_))));
+    }
+    assert_eq!(case.world.disk(case.bob).list("/received/album"), sent);
+    assert_eq!(sent.values().filter(|item| matches!(item, Item::Link(_))).count(), 4);
+}
+
+#[test]
+fn links_do_not_travel_where_nobody_asks_for_them() {
+    let mut case = with_links(2);
+    case.offer("album");
+    for host in [case.alice, case.bob] {
+        case.expect_finished(host);
+    }
+    let received = case.received();
+    assert!(received.values().all(|item| !matches!(item, Item::Link(_))));
+}
+
+#[test]
+fn links_that_are_there_already_are_no_conflict_and_others_are_kept_or_replaced() {
+    for (conflict, expected) in [(Conflict::Skip, "mine"), (Conflict::Overwrite, "sub/x")] {
+        let mut case = with_links(3);
+        let disk = case.world.disk(case.bob);
+        disk.put_link("/received/album/one", "mine");
+        disk.put_link("/received/album/dangling", "nowhere");
+        case.set_conflict(conflict);
+        case.offer_with_links("album");
+        for host in [case.alice, case.bob] {
+            case.expect_finished(host);
+        }
+        let received = case.world.disk(case.bob).list("/received/album");
+        assert_eq!(received[&PathBuf::from("one")], Item::Link(expected.into()));
+        assert_eq!(received[&PathBuf::from("dangling")], Item::Link("nowhere".into()));
+    }
+}
+
+#[test]
+fn a_link_that_cannot_be_made_for_a_full_disk_ends_the_transfer_and_sending_again_goes_on() {
+    let mut case = with_links(4);
+    case.world.disk(case.bob).fail(Kind::Seal, 0, StorageError::Full);
+    case.offer_with_links("album");
+    assert_eq!(case.expect_failure(case.bob), TransferFailure::DiskFull);
+    assert_eq!(case.expect_failure(case.alice), TransferFailure::DiskFull);
+    case.world.run_for(Duration::from_secs(2));
+    case.set_conflict(Conflict::Skip);
+    case.offer_with_links("album");
+    for host in [case.alice, case.bob] {
+        case.expect_finished(host);
+    }
+    let links = case.received().values().filter(|item| matches!(item, Item::Link(_))).count();
+    assert_eq!(links, 4);
+}

@@ -113,6 +113,9 @@ pub(super) struct Send {
     /// a line of text instead of paths
     #[argh(option)]
     pub(super) text: Option<String>,
+    /// send symbolic links as links, instead of leaving them out; those that lead out of what is sent stay out
+    #[argh(switch)]
+    pub(super) links: bool,
     /// the name that standard input or the text arrives under
     #[argh(option)]
     pub(super) name: Option<FileName>,

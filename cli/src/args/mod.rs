@@ -136,7 +136,12 @@ pub enum Command {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Content {
     /// Files and directories, at least one.
-    Paths(Vec<PathBuf>),
+    Paths {
+        /// As they were typed.
+        paths: Vec<PathBuf>,
+        /// `--links`: symbolic links go as such.
+        links: bool,
+    },
     /// What comes on standard input, to arrive under this name.
     StandardInput(FileName),
     /// A line of text, to arrive under this name.
@@ -229,7 +234,7 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
     Ok(match command {
         Subcommand::Id(id) => Command::Id { qr: id.qr },
         Subcommand::Send(send) => {
-            let content = content_of(send.text, send.name, send.paths)?;
+            let content = content_of(send.text, send.name, send.paths, send.links)?;
             let to = send
                 .to
                 .ok_or("say to whom with --to PEER: sending by a code is not available in this version")?;
@@ -282,8 +287,16 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
     })
 }
 
-fn content_of(text: Option<String>, name: Option<FileName>, paths: Vec<PathBuf>) -> Result<Content, String> {
+fn content_of(
+    text: Option<String>,
+    name: Option<FileName>,
+    paths: Vec<PathBuf>,
+    links: bool,
+) -> Result<Content, String> {
     let dashes = paths.iter().filter(|path| path.as_os_str() == "-").count();
+    if links && (text.is_some() || dashes > 0) {
+        return Err("--links is for paths: text and standard input hold no links".to_owned());
+    }
     match (text, paths.len(), dashes) {
         (None, 1.., 0) if name.is_some() => {
             Err("--name is for standard input and --text: files keep their names".to_owned())
@@ -293,7 +306,7 @@ fn content_of(text: Option<String>, name: Option<FileName>, paths: Vec<PathBuf>)
         (None, 0, _) => Err("say what to send: paths, - for standard input, or --text TEXT".to_owned()),
         (None, 1, 1) => Ok(Content::StandardInput(name.unwrap_or_else(FileName::of_input))),
         (None, _, 1..) => Err("- for standard input goes alone (./- is a file of that name)".to_owned()),
-        (None, _, 0) => Ok(Content::Paths(paths)),
+        (None, _, 0) => Ok(Content::Paths { paths, links }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hither_protocol::storage::{ScanError, StorageError};
+use hither_protocol::storage::{MAX_ENTRIES, MAX_ENTRIES_OF_STRANGER, ScanError, StorageError};
 use hither_protocol::transfer::MAX_PIECES;
 use hither_protocol::transfer::TransferId;
 use hither_protocol::{
@@ -379,6 +379,13 @@ fn transfer_words(why: &TransferFailure, end: &End<'_>) -> (Exit, String) {
                  all together. Share it in parts."
             ),
         ),
+        TransferFailure::PeerTooOld => (
+            Exit::Version,
+            format!(
+                "{who}'s hither is too old to take symbolic links. Nothing was sent. Send without --links, or bring \
+                 both sides to the same version."
+            ),
+        ),
         TransferFailure::Violation => (
             Exit::NotVerified,
             format!(
@@ -434,6 +441,12 @@ fn refused_there(why: Refusal, end: &End<'_>) -> String {
         Refusal::BadManifest => {
             format!("{who}'s hither cannot take these names or sizes. Nothing was sent.")
         }
+        Refusal::TooMany => format!(
+            "{who} takes no more than {MAX_ENTRIES} files and folders in one offer, and {MAX_ENTRIES_OF_STRANGER} from \
+             people who are not contacts. {} Send them in parts, or as one archive: `tar c FOLDER | hither send - \
+             --name FOLDER.tar`.",
+            sent_before(end)
+        ),
         Refusal::Busy => {
             format!("{who} has too many transfers at once. {} Try again later.", sent_before(end))
         }
@@ -462,6 +475,10 @@ pub(super) fn refused_here(why: Refusal, who: &str) -> (Exit, String) {
         Refusal::BadManifest => {
             (Exit::NotVerified, format!("the offer of {who} contradicts itself; it was refused."))
         }
+        Refusal::TooMany => (
+            Exit::Refused,
+            format!("{who} offered more files and folders than are taken at once; that was refused."),
+        ),
         Refusal::Busy => (Exit::Refused, "too many offers at once; this one was refused.".to_owned()),
     }
 }
@@ -499,6 +516,14 @@ fn scan(error: &ScanError) -> (Exit, String) {
         ScanError::NotAFile(path) => {
             (Exit::Usage, format!("{} is neither a file nor a directory. Nothing was sent.", shown(path)))
         }
+        ScanError::OnlyALink(path) => (
+            Exit::Usage,
+            format!(
+                "{} is itself a link: with --links it would be sent without what it leads to. Nothing was sent; name \
+                 what it leads to, or leave --links out.",
+                shown(path)
+            ),
+        ),
         ScanError::TooMany => (
             Exit::Usage,
             "there are too many files for one offer. Nothing was sent; send them in parts.".into(),

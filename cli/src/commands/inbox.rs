@@ -21,6 +21,9 @@ use crate::exit::{Exit, Failure};
 use crate::inert::inert;
 use crate::screen::{self, Screen, size};
 
+/// Links that could not be made and are named; the rest are counted.
+const NAMED: usize = 5;
+
 /// How offers are taken.
 #[derive(Debug, Clone)]
 pub(super) struct Manner {
@@ -204,6 +207,18 @@ impl Inbox {
                 let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
                 self.known.entry(transfer).or_insert(known);
                 course::tell(&event, Side::Receiving, &session.who(from), session, screen)?;
+                Ok(Outcome::Open)
+            }
+            Event::LinksLeftOut { links, .. } => {
+                let shown = links.iter().take(NAMED).map(|path| inert(&path.to_string_lossy()));
+                let shown = shown.collect::<Vec<_>>().join(", ");
+                let more = match links.len().saturating_sub(NAMED) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                screen.note(&format!(
+                    "links that this disk, or your rights on it, do not allow were left out: {shown}{more}"
+                ))?;
                 Ok(Outcome::Open)
             }
             Event::Suspended { transfer, .. } | Event::Paused { transfer, .. } => {

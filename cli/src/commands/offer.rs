@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hither_protocol::storage::Examined;
-use hither_protocol::transfer::Manifest;
+use hither_protocol::transfer::{EntryKind, Manifest, safe_names};
 
 use crate::inert::{inert, is_hostile};
 use crate::screen::{count, size};
@@ -27,8 +27,11 @@ pub(super) fn lines(manifest: &Manifest, examined: Option<&Examined>, into: &Pat
     let (odd, plain): (Vec<_>, Vec<_>) =
         entries.iter().partition(|entry| suspicious(entry.path.as_str()).is_some());
     for entry in odd.iter().chain(&plain).take(LISTED) {
-        let (slash, what) =
-            if entry.is_file() { ("", size(entry.size())) } else { ("/", "folder".to_owned()) };
+        let (slash, what) = match &entry.kind {
+            EntryKind::File(bytes) => ("", size(*bytes)),
+            EntryKind::Directory => ("/", "folder".to_owned()),
+            EntryKind::Link(target) => ("", format!("link to {}", inert(target.as_str()))),
+        };
         let mark = suspicious(entry.path.as_str()).map(|why| format!("  (!) {why}")).unwrap_or_default();
         lines.push(format!("    {}{slash}  {what}{mark}", inert(entry.path.as_str())));
     }
@@ -37,6 +40,15 @@ pub(super) fn lines(manifest: &Manifest, examined: Option<&Examined>, into: &Pat
         let odd = odd.len().saturating_sub(LISTED);
         let odd = if odd > 0 { format!(", {odd} of them with a suspicious name") } else { String::new() };
         lines.push(format!("    and {more} more{odd}"));
+    }
+    if cfg!(windows) {
+        let places = safe_names(manifest).0;
+        for (path, name) in places.iter().take(LISTED) {
+            lines.push(format!("    {} is called {} here", inert(path), inert(name)));
+        }
+        if let more @ 1.. = places.len().saturating_sub(LISTED) {
+            lines.push(format!("    and {more} more have other names here"));
+        }
     }
     if let Some(examined) = examined {
         let into = inert(&into.to_string_lossy());

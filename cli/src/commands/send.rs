@@ -33,25 +33,38 @@ pub(super) fn run(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     // Before anything else runs: reading standard input may take as long as it likes.
-    let (paths, spool) = paths(home, content)?;
+    let (what, spool) = sending(home, content)?;
     // What comes from a pipe is gone with this process, so there is nothing to go on with.
     let rules = Rules { forgetful: spool.is_some(), ..Rules::default() };
     let session = Session::open(global, home, "send", Part::reaching(to), rules, screen)?;
-    let outcome =
-        session.recipient(to).and_then(|peer| transfer(&session, peer, paths, typed.line(), screen));
+    let outcome = session.recipient(to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen));
     session.close();
     outcome
 }
 
-/// Offers paths, absolute ones, and follows the transfer to its end. `again` is the command that goes on with it.
+/// What is offered.
+pub(super) struct Sending {
+    /// Absolute paths.
+    pub(super) paths: Vec<PathBuf>,
+    /// Whether symbolic links go as such.
+    pub(super) links: bool,
+}
+
+/// Offers something and follows the transfer to its end. `again` is the command that goes on with it.
 pub(super) fn transfer(
     session: &Session,
     peer: PeerId,
-    paths: Vec<PathBuf>,
+    what: Sending,
     again: &str,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let ours = session.ask(move |node, now| node.offer(now, peer, paths)).map_err(failure::offer)?;
+    let Sending { paths, links } = what;
+    let ours = session
+        .ask(move |node, now| match links {
+            true => node.offer_with_links(now, peer, paths),
+            false => node.offer(now, peer, paths),
+        })
+        .map_err(failure::offer)?;
     let who = session.who(peer);
     let mut meter = None;
     let (mut connected, mut waiting) = (false, false);
@@ -79,7 +92,7 @@ pub(super) fn transfer(
                         count(files, "file"),
                         size(bytes)
                     ))?;
-                    tell_left_out(&left_out, screen)?;
+                    tell_left_out(&left_out, links, screen)?;
                 }
                 Event::Connected { peer: reached, address, road } if reached == peer => {
                     connected = true;
@@ -137,28 +150,35 @@ pub(super) fn transfer(
     }
 }
 
-pub(super) fn tell_left_out(left_out: &[PathBuf], screen: &mut Screen) -> Result<(), Failure> {
+/// Says what of the paths is not sent; `links`: symbolic links are, where they stay inside.
+pub(super) fn tell_left_out(left_out: &[PathBuf], links: bool, screen: &mut Screen) -> Result<(), Failure> {
+    let why = if links { "a link out of what is sent, or a special file" } else { "a link or special file" };
     for path in left_out.iter().take(NAMED) {
         let path = inert(&path.to_string_lossy());
-        screen.note(&format!("left out: {path} (a link or special file)"))?;
+        screen.note(&format!("left out: {path} ({why})"))?;
     }
-    match left_out.len().saturating_sub(NAMED) {
-        0 => Ok(()),
-        more => screen.note(&format!("left out: {more} more")),
+    if let more @ 1.. = left_out.len().saturating_sub(NAMED) {
+        screen.note(&format!("left out: {more} more"))?;
     }
+    let count = left_out.iter().filter(|path| path.is_symlink()).count();
+    if count > 0 && !links {
+        let count = screen::count(count.try_into().unwrap_or(u64::MAX), "symbolic link");
+        screen.note(&format!("left out in all: {count}; `hither send --links` sends them as links"))?;
+    }
+    Ok(())
 }
 
 /// The paths to offer. What is no file yet becomes one, for as long as the directory lives.
-fn paths(home: &Home, content: Content) -> Result<(Vec<PathBuf>, Option<TempDir>), Failure> {
+fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), Failure> {
     let failed = |error: std::io::Error| {
         let text = format!("what is to be sent could not be kept for sending: {error}. Nothing was sent.");
         Failure::new(Exit::NotWritable, text)
     };
     let (name, text) = match content {
         // The same paths are the same transfer, wherever they are named from.
-        Content::Paths(paths) => {
+        Content::Paths { paths, links } => {
             let paths = paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
-            return Ok((paths, None));
+            return Ok((Sending { paths, links }, None));
         }
         Content::Text(text, _) if text.is_empty() => {
             return Err(Failure::new(Exit::Usage, "there is no text to send: --text TEXT"));
@@ -175,5 +195,5 @@ fn paths(home: &Home, content: Content) -> Result<(Vec<PathBuf>, Option<TempDir>
             std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(failed)?;
         }
     }
-    Ok((vec![path], Some(spool)))
+    Ok((Sending { paths: vec![path], links: false }, Some(spool)))
 }

@@ -48,7 +48,7 @@ fn share(session: &Session, paths: Vec<PathBuf>, screen: &mut Screen) -> Result<
 fn shown(event: Event, ours: TransferId, session: &Session, screen: &mut Screen) -> Result<(), Failure> {
     match event {
         Event::Shared { share, ticket, manifest, left_out } if share == ours => {
-            tell_left_out(&left_out, screen)?;
+            tell_left_out(&left_out, false, screen)?;
             let addresses = session.addresses();
             let ticket = ticket.at(&addresses);
             if addresses.is_empty() {

@@ -8,6 +8,7 @@ use hither_protocol::{Event, LinkLoss, Rules, TransferView};
 
 use super::desk::{self, Answer, Holder, Request, parse_id};
 use super::inbox::{Inbox, Manner, Outcome};
+use super::send::Sending;
 use super::session::{Next, Part, Session};
 use super::{Typed, course, failure, send};
 use crate::args::{Global, TransferPrefix, TransfersCommand, TransfersResume};
@@ -232,7 +233,10 @@ fn go_on(
                 session.ask(move |node, now| node.add_address(now, peer, address));
             }
             if view.sending {
-                send::transfer(&session, view.peer, view.paths, typed.line(), screen)
+                {
+                    let what = Sending { paths: view.paths, links: view.links };
+                    send::transfer(&session, view.peer, what, typed.line(), screen)
+                }
             } else {
                 receive_rest(&session, &view, global, typed, screen)
             }

@@ -259,6 +259,7 @@ impl Node {
             self.keep_record(now, transfer, sender, manifest, Way::Receiving(accepted))
         };
         let journal = terms.journal;
+        terms.places = terms.places.on_this_system(manifest);
         let receiver = Receiver::new(transfer, Arc::clone(manifest), terms, found.unwrap_or_default());
         let (into, directories) = (receiver.folder(), receiver.directories());
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };

@@ -73,6 +73,13 @@ pub enum Event {
         /// Symbolic links and special files that are not part of it.
         left_out: Vec<PathBuf>,
     },
+    /// Symbolic links of a transfer were not made: this disk, or this user's rights, do not allow any.
+    LinksLeftOut {
+        /// Which.
+        transfer: TransferId,
+        /// Where they would be.
+        links: Vec<PathBuf>,
+    },
     /// An offer arrived, whole.
     Offered {
         /// Its name.
@@ -286,6 +293,8 @@ pub enum Refusal {
     BadManifest,
     /// Too many offers or transfers at once.
     Busy,
+    /// More files and directories than are taken of this sender at once.
+    TooMany,
 }
 
 /// What became of a message of ours.
@@ -363,6 +372,8 @@ pub enum TransferFailure {
     Violation,
     /// Nobody who could be asked has it, or the rest of it.
     NobodyHasIt,
+    /// The other side's program is too old for what is in it: symbolic links.
+    PeerTooOld,
     /// It has more pieces than can be shared or fetched at once: see [`MAX_PIECES`](crate::transfer::MAX_PIECES).
     TooLarge,
 }

@@ -10,11 +10,11 @@ use super::receiving::Incoming;
 use super::sharing::ShareInflow;
 use crate::identity::PeerId;
 use crate::link::{ChannelRead, LinkKey};
-use crate::storage::MAX_ENTRIES;
+use crate::storage::{MAX_ENTRIES, MAX_ENTRIES_OF_STRANGER};
 use crate::transfer::TransferId;
 use crate::wire::{
     Answer, ChannelOpen, Chunk, Control, FrameReader, Malformed, OfferHead, parse_chunk, parse_open,
-    parse_part,
+    parse_part_with_links,
 };
 use crate::{Event, Refusal, Standing, Why};
 
@@ -23,8 +23,6 @@ const MAX_INCOMING: usize = 64;
 const MAX_OF_ONE: usize = 16;
 const MAX_OF_STRANGERS: usize = 16;
 const MAX_OF_STRANGER: usize = 2;
-/// Entries of a stranger's offer.
-const MAX_ENTRIES_OF_STRANGER: u32 = 20_000;
 /// Strangers whose refused offers the user is told of.
 const MAX_TOLD: usize = 100;
 
@@ -239,6 +237,9 @@ impl Node {
         }
         let standing = self.standing(peer);
         if let Err(why) = self.first_word(now, peer, standing, &head) {
+            // Older programs do not know the word.
+            let knows = self.revisions.get(&link).is_some_and(|revision| *revision >= 1);
+            let why = if why == Refusal::TooMany && !knows { Refusal::Busy } else { why };
             self.say(now, link, &Control::Answer { transfer, answer: Answer::Refuse(why) });
             return Err(Stop::Unwanted);
         }
@@ -274,13 +275,16 @@ impl Node {
         let crowded = self.incoming.len() >= MAX_INCOMING
             || theirs >= most
             || (stranger && strangers >= MAX_OF_STRANGERS);
-        let too_many = head.entries > if stranger { MAX_ENTRIES_OF_STRANGER } else { MAX_ENTRIES };
-        if crowded || too_many { Err(Refusal::Busy) } else { Ok(()) }
+        if crowded {
+            return Err(Refusal::Busy);
+        }
+        let most = if stranger { MAX_ENTRIES_OF_STRANGER } else { MAX_ENTRIES };
+        if head.entries > most { Err(Refusal::TooMany) } else { Ok(()) }
     }
 
     fn manifest_part(&mut self, transfer: TransferId, frame: &[u8]) -> Result<(), Stop> {
         let incoming = self.incoming.get_mut(&transfer).ok_or(Stop::Unwanted)?;
-        let part = parse_part(frame)?;
+        let part = parse_part_with_links(frame)?;
         if incoming.list(part, frame.len()) { Ok(()) } else { Err(Stop::Violation) }
     }
 

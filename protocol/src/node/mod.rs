@@ -95,6 +95,8 @@ pub struct Node {
     asked_for: BTreeSet<(PeerId, TransferId)>,
     sharing: Sharing,
     inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
+    /// How much of this wire version the other sides know, by the links over which they have said so.
+    revisions: BTreeMap<LinkKey, u16>,
     shares: Shares,
     /// Links that have more to read, once there is room.
     starved: BTreeSet<LinkKey>,
@@ -161,6 +163,7 @@ impl Node {
             asked_for: BTreeSet::new(),
             sharing: Sharing::default(),
             inflows: BTreeMap::new(),
+            revisions: BTreeMap::new(),
             shares,
             starved: BTreeSet::new(),
             crowded: false,

@@ -53,9 +53,9 @@ impl Node {
             self.timers.set_earlier(crate::Why::Offer, now);
         } else if let Some((peer, way)) = record {
             match way {
-                Way::Sending(paths) => {
+                Way::Sending { paths, links } => {
                     // Whatever is wrong with it is told by events, or was told when it was first offered.
-                    let _ = self.offer(now, peer, paths);
+                    let _ = self.offer_paths(now, peer, paths, links);
                 }
                 Way::Receiving(_) => self.ask_to_resume(now, peer, transfer),
                 Way::Complete(_) => {}
@@ -143,13 +143,13 @@ impl Node {
             return;
         }
         let Some(record) = self.unfinished.get(transfer).filter(|record| record.peer == peer) else { return };
-        if let Way::Sending(paths) = &record.way
+        if let Way::Sending { paths, links } = &record.way
             && !paused
             && !record.paused
         {
-            let paths = paths.clone();
+            let (paths, links) = (paths.clone(), *links);
             // Whatever is wrong with it is told by events, or was told when it was first offered.
-            let _ = self.offer(now, peer, paths);
+            let _ = self.offer_paths(now, peer, paths, links);
         }
     }
 }

@@ -403,7 +403,9 @@ impl Node {
         }
         for (transfer, root, theirs) in whole {
             if root == theirs {
-                self.finish_incoming(now, transfer, root);
+                if !self.seal(transfer) {
+                    self.finish_incoming(now, transfer, root);
+                }
             } else {
                 if let Some(link) = self.incoming.get(&transfer).map(|incoming| incoming.link) {
                     let reason = CancelReason::Mismatch;
@@ -412,6 +414,32 @@ impl Node {
                 // What verified chunk by chunk and not as a whole is no ground to build on.
                 self.discard_incoming(now, transfer, TransferFailure::Mismatch);
             }
+        }
+    }
+
+    /// Sees to links and directories, where there are any and that was not done yet.
+    fn seal(&mut self, transfer: TransferId) -> bool {
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return false };
+        let State::Receiving { receiver, .. } = &mut incoming.state else { return false };
+        let Some(work) = receiver.next_seal() else { return false };
+        incoming.busy = incoming.busy.saturating_add(1);
+        self.storage.ask(work, Purpose::Seal(transfer));
+        true
+    }
+
+    pub(super) fn sealed(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        results: Vec<Result<bool, StorageError>>,
+    ) {
+        let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(now, transfer) };
+        incoming.moves(now);
+        let State::Receiving { receiver, .. } = &incoming.state else { return };
+        match receiver.handle_sealed(results) {
+            Ok(links) if links.is_empty() => {}
+            Ok(links) => self.event(Event::LinksLeftOut { transfer, links }),
+            Err(failure) => self.fail_incoming(now, transfer, failure),
         }
     }
 

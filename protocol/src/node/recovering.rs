@@ -69,7 +69,7 @@ impl Node {
             sender,
             into: accepted.into.clone(),
             manifest: Arc::clone(manifest),
-            places: accepted.places.clone(),
+            places: accepted.places.clone().on_this_system(manifest),
         };
         self.storage.ask(work, Purpose::Recover(transfer));
         true

@@ -31,6 +31,8 @@ pub(super) struct Outgoing {
     state: State,
     /// The outermost paths, as they were named.
     paths: Vec<PathBuf>,
+    /// Whether symbolic links go as such.
+    links: bool,
     /// What they hold, once scanned.
     offer: Option<Offer>,
     pub(super) paused: Paused,
@@ -85,14 +87,17 @@ enum State {
 struct Offer {
     manifest: Arc<Manifest>,
     sources: Vec<Arc<PathBuf>>,
+    /// What a receiver must know of the wire version.
+    revision: u16,
 }
 
 impl Outgoing {
-    pub(super) fn new(now: Instant, to: PeerId, paths: Vec<PathBuf>) -> Self {
+    pub(super) fn new(now: Instant, to: PeerId, paths: Vec<PathBuf>, links: bool) -> Self {
         Self {
             to,
             state: State::Scanning,
             paths,
+            links,
             offer: None,
             paused: Paused::default(),
             again: None,
@@ -193,7 +198,8 @@ impl Node {
         let sources = scanned.sources.into_iter().map(Arc::new).collect();
         let to = outgoing.to;
         outgoing.state = State::Waiting;
-        outgoing.offer = Some(Offer { manifest: Arc::clone(&manifest), sources });
+        let revision = u16::from(manifest.links().next().is_some());
+        outgoing.offer = Some(Offer { manifest: Arc::clone(&manifest), sources, revision });
         self.event(Event::Offering { transfer, manifest, left_out: scanned.left_out });
         match self.links.to(to) {
             Some(link) => self.start_waiting_offers(now, to, link),
@@ -249,13 +255,13 @@ impl Node {
         let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
         match (&outgoing.state, outgoing.offer.clone()) {
             (State::Offered { link: on, whole: true, .. }, Some(offer)) if *on == link => {
-                let Offer { manifest, sources } = offer;
+                let Offer { manifest, sources, .. } = offer;
                 let Some(sender) = Sender::new(transfer, Arc::clone(&manifest), sources, wanted) else {
                     return self.links.fail(now, link);
                 };
                 let sender = Box::new(sender);
                 let ((_, bytes), resumed) = (sender.progress(), sender.resumed());
-                let (to, paths) = (outgoing.to, outgoing.paths.clone());
+                let (to, paths, links) = (outgoing.to, outgoing.paths.clone(), outgoing.links);
                 let paused = outgoing.paused.here;
                 outgoing.state =
                     State::Sending { link, bulk: None, sender, channels: Vec::new(), since: now };
@@ -265,7 +271,7 @@ impl Node {
                 self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
                 let worth = is_journaled(&manifest) && !self.rules.forgetful;
                 if worth && paths.iter().all(|path| is_text(path)) {
-                    self.keep_record(now, transfer, to, &manifest, Way::Sending(paths));
+                    self.keep_record(now, transfer, to, &manifest, Way::Sending { paths, links });
                 }
                 if paused {
                     self.say(now, link, &Control::Pause { transfer });
@@ -363,7 +369,7 @@ impl Node {
 
     /// Sends what can be sent.
     pub(super) fn run_outgoing(&mut self, now: Instant) {
-        let mut complete = Vec::new();
+        let (mut complete, mut too_old) = (Vec::new(), Vec::new());
         let sending = self.sending();
         let read_ahead = self.shares.read_ahead(sending.values().sum());
         for (transfer, outgoing) in &mut self.outgoing {
@@ -372,6 +378,17 @@ impl Node {
                 State::Offered { whole: true, .. } => {}
                 State::Offered { link, channel, sent, whole } => {
                     let Some(offer) = &outgoing.offer else { continue };
+                    if offer.revision > 0 && channel.is_none() {
+                        match self.revisions.get(link) {
+                            Some(known) if *known >= offer.revision => {}
+                            Some(_) => {
+                                too_old.push(*transfer);
+                                continue;
+                            }
+                            // Its hello is on its way.
+                            None => continue,
+                        }
+                    }
                     let Some(open) = channel.or_else(|| self.links.open(*link)) else { continue };
                     if channel.is_none() {
                         *channel = Some(open);
@@ -450,6 +467,9 @@ impl Node {
                     }
                 }
             }
+        }
+        for transfer in too_old {
+            self.end_outgoing(transfer, TransferFailure::PeerTooOld);
         }
         for (transfer, link, bulk, root, bytes, resumed, since) in complete {
             self.shares.forget(transfer);

@@ -28,6 +28,7 @@ pub(super) enum Purpose {
     Write(TransferId, Vec<Chunk>),
     Checkpoint(TransferId),
     Finish(TransferId),
+    Seal(TransferId),
     Recover(TransferId),
     Check(TransferId),
     Close(TransferId),

@@ -8,7 +8,7 @@ use crate::chat::ChatAction;
 use crate::identity::PeerId;
 use crate::link::{LinkEvent, LinkKey, road};
 use crate::storage::{Done, StorageId, Table, Work};
-use crate::wire::{Answer, Control};
+use crate::wire::{Answer, Control, REVISION};
 use crate::{Event, LinkLoss, Road, Sighting, Standing, Unreachable, Why};
 
 /// Links that strangers may have, all together.
@@ -74,6 +74,7 @@ impl Node {
                 self.lose_transfers(now, link, why, cancelled);
                 self.inflows.retain(|(owner, _), _| *owner != link);
                 self.starved.remove(&link);
+                self.revisions.remove(&link);
                 self.sharing_lost(now, link, peer);
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
@@ -104,7 +105,7 @@ impl Node {
             return;
         }
         self.links.keep_newest(now, peer);
-        self.say(now, link, &Control::Hello { agent: self.agent.clone() });
+        self.say(now, link, &Control::Hello { agent: self.agent.clone(), revision: REVISION });
         self.streams.up(link);
         if let Some(home) = self.links.home(link).filter(|_| !stranger) {
             self.dialler.learn(now, peer, home);
@@ -168,7 +169,7 @@ impl Node {
 
     fn control(&mut self, now: Instant, link: LinkKey, peer: PeerId, message: Control) {
         match message {
-            Control::Hello { .. } => {}
+            Control::Hello { revision, .. } => drop(self.revisions.insert(link, revision)),
             Control::Message(envelope) => {
                 let standing = self.message_standing(peer);
                 let time = self.unix_time(now);
@@ -335,6 +336,7 @@ impl Node {
             (Purpose::Finish(transfer), Done::Finished(results)) => {
                 self.files_finished(now, transfer, results);
             }
+            (Purpose::Seal(transfer), Done::Sealed(results)) => self.sealed(now, transfer, results),
             (Purpose::Checkpoint(transfer), Done::Checkpointed(result)) => {
                 self.checkpointed(now, transfer, result);
             }

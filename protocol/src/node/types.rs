@@ -109,6 +109,8 @@ pub struct TransferView {
     pub state: TransferState,
     /// The paths that are sent, or the folder that it goes into.
     pub paths: Vec<PathBuf>,
+    /// Whether symbolic links are sent as such.
+    pub links: bool,
 }
 
 /// How a transfer stands.

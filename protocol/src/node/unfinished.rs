@@ -52,7 +52,7 @@ impl Unfinished {
     pub(super) fn folder(&self, transfer: TransferId) -> Option<PathBuf> {
         match &self.get(transfer)?.way {
             Way::Receiving(accepted) => Some(accepted.into.clone()),
-            Way::Sending(_) | Way::Complete(_) => None,
+            Way::Sending { .. } | Way::Complete(_) => None,
         }
     }
 
@@ -77,7 +77,8 @@ impl Unfinished {
     /// The transfer in which these very paths were sent to a peer before.
     pub(super) fn sending(&self, to: PeerId, paths: &[PathBuf]) -> Option<TransferId> {
         let same = |record: &UnfinishedRecord| {
-            let sent = matches!(&record.way, Way::Sending(before) if before.as_slice() == paths);
+            let sent =
+                matches!(&record.way, Way::Sending { paths: before, .. } if before.as_slice() == paths);
             sent && record.peer == to
         };
         self.iter().find(|(_, record)| same(record)).map(|(transfer, _)| transfer)

@@ -53,8 +53,29 @@ impl Node {
         Ok(id)
     }
 
-    /// User in: offer files and directories. They are scanned, then offered as soon as the peer is reached.
+    /// User in: offer files and directories. They are scanned, then offered as soon as the peer is reached. Symbolic
+    /// links in them are left out.
     pub fn offer(&mut self, now: Instant, to: PeerId, paths: Vec<PathBuf>) -> Result<TransferId, OfferError> {
+        self.offer_paths(now, to, paths, false)
+    }
+
+    /// User in: the same, with symbolic links as such. Those that lead out of the path they are in are left out.
+    pub fn offer_with_links(
+        &mut self,
+        now: Instant,
+        to: PeerId,
+        paths: Vec<PathBuf>,
+    ) -> Result<TransferId, OfferError> {
+        self.offer_paths(now, to, paths, true)
+    }
+
+    pub(super) fn offer_paths(
+        &mut self,
+        now: Instant,
+        to: PeerId,
+        paths: Vec<PathBuf>,
+        links: bool,
+    ) -> Result<TransferId, OfferError> {
         if paths.is_empty() {
             return Err(OfferError::Nothing);
         }
@@ -76,8 +97,8 @@ impl Node {
         }
         let transfer = before.unwrap_or_else(|| TransferId(self.ids.bytes()));
         self.note_paused(transfer, false);
-        self.outgoing.insert(transfer, Outgoing::new(now, to, paths.clone()));
-        self.storage.ask(Work::Scan { paths }, Purpose::Scan(transfer));
+        self.outgoing.insert(transfer, Outgoing::new(now, to, paths.clone(), links));
+        self.storage.ask(Work::Scan { paths, links }, Purpose::Scan(transfer));
         // The peer is looked for while the disk is.
         if self.links.to(to).is_none() {
             self.seek(now, to);
@@ -266,7 +287,7 @@ impl Node {
 
     fn recorded_view(&self, transfer: TransferId, record: &UnfinishedRecord) -> TransferView {
         let (sending, paths) = match &record.way {
-            Way::Sending(paths) => (true, paths.clone()),
+            Way::Sending { paths, .. } => (true, paths.clone()),
             Way::Receiving(accepted) => (false, vec![accepted.into.clone()]),
             Way::Complete(_) => (false, Vec::new()),
         };
@@ -281,6 +302,7 @@ impl Node {
             begun: record.begun,
             state: self.state_of(transfer, record.paused),
             paths,
+            links: matches!(record.way, Way::Sending { links: true, .. }),
         }
     }
 
@@ -298,6 +320,7 @@ impl Node {
             begun: u64::MAX,
             state: self.state_of(transfer, false),
             paths: Vec::new(),
+            links: false,
         })
     }
 

@@ -148,7 +148,7 @@ pub fn run_bytes(size: u64, first: u64, count: u64) -> u64 {
 }
 
 /// What stands for a whole transfer: the root of its file where it holds just one, otherwise a hash over every
-/// entry's path, kind, size and root, in the manifest's order. `roots` holds those of the files that travelled, by
+/// entry's path, kind, size and root or target, in the manifest's order. `roots` holds those of the files that travelled, by
 /// number; the others count as kept by the receiver.
 pub fn collection_root(manifest: &super::Manifest, roots: &BTreeMap<u32, Root>) -> Root {
     if let [entry] = manifest.entries()
@@ -161,8 +161,14 @@ pub fn collection_root(manifest: &super::Manifest, roots: &BTreeMap<u32, Root>) 
         let path = entry.path.as_str().as_bytes();
         hasher.update(&u64::try_from(path.len()).unwrap_or(u64::MAX).to_le_bytes());
         hasher.update(path);
-        match (entry.kind, roots.get(&index)) {
+        match (&entry.kind, roots.get(&index)) {
             (super::EntryKind::Directory, _) => hasher.update(&[0]),
+            // All that it is stands in the manifest, so it counts whether it was made or not.
+            (super::EntryKind::Link(target), _) => {
+                let target = target.as_str().as_bytes();
+                let length = u64::try_from(target.len()).unwrap_or(u64::MAX);
+                hasher.update(&[3]).update(&length.to_le_bytes()).update(target)
+            }
             (super::EntryKind::File(size), Some(root)) => {
                 hasher.update(&[1]).update(&size.to_le_bytes()).update(&root.0)
             }

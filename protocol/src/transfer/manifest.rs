@@ -1,10 +1,12 @@
-//! What an offer holds: every file and directory, with its size, before a byte moves.
+//! What an offer holds: every file, directory and symbolic link, before a byte moves.
 
 use std::collections::BTreeMap;
 
+use super::link_target::LinkTarget;
 use super::path::RelativePath;
 
-/// A manifest without contradictions: no path twice, every entry below an entry that is a directory.
+/// A manifest without contradictions: no path twice, every entry below an entry that is a directory, no symbolic link
+/// that leads out of the outermost entry it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     name: String,
@@ -12,7 +14,7 @@ pub struct Manifest {
     bytes: u64,
 }
 
-/// One file or directory.
+/// One file, directory or symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Where it goes, below the folder that the receiver chose.
@@ -26,15 +28,28 @@ pub struct Entry {
 }
 
 /// What an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
     /// A directory; listed before what is in it.
     Directory,
     /// A file of so many bytes.
     File(u64),
+    /// A symbolic link; nothing is below it, and nothing is written through it.
+    Link(LinkTarget),
 }
 
-/// A file as it was offered: its path, size and modification time, hashed. A file that has changed has another one.
+impl EntryKind {
+    fn number(&self) -> u8 {
+        match self {
+            Self::Directory => 0,
+            Self::File(_) => 1,
+            Self::Link(_) => 2,
+        }
+    }
+}
+
+/// An entry as it was offered: its path, kind, size or target, and modification time, hashed. One that has changed has
+/// another identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileIdentity(pub [u8; 16]);
 
@@ -51,15 +66,34 @@ impl std::fmt::Debug for FileIdentity {
     }
 }
 
-/// Outermost names that an offer's entries have on the receiving disk, where they are other ones.
+/// Names that an offer's entries have on the receiving disk, where they are other ones: by the path of the entry in the
+/// offer, its last component here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places(pub BTreeMap<String, String>);
 
 impl Places {
     /// Where an entry goes, below the folder.
     pub fn of(&self, path: &RelativePath) -> RelativePath {
-        let top = self.0.get(path.top());
-        top.and_then(|top| path.with_top(top).ok()).unwrap_or_else(|| path.clone())
+        if self.0.is_empty() {
+            return path.clone();
+        }
+        let text = path.as_str();
+        let ends = text.match_indices('/').map(|(at, _)| at).chain([text.len()]);
+        let here = ends.zip(path.components()).map(|(end, name)| {
+            let known = text.get(..end).and_then(|above| self.0.get(above));
+            known.map_or(name, String::as_str)
+        });
+        RelativePath::new(here).unwrap_or_else(|_| path.clone())
+    }
+
+    /// The same, and what else has to go by another name on the system that this program runs on.
+    pub(crate) fn on_this_system(self, manifest: &Manifest) -> Self {
+        if !cfg!(windows) {
+            return self;
+        }
+        let mut all = super::safe_names(manifest);
+        all.0.extend(self.0);
+        all
     }
 }
 
@@ -72,6 +106,8 @@ pub enum BadManifest {
     Duplicate,
     /// An entry whose folder is not listed before it as a directory.
     Orphan,
+    /// A symbolic link that leads out of the outermost entry that it is in, or is outermost itself.
+    Escape,
     /// The sizes add up to more than a number can hold.
     TooLarge,
 }
@@ -87,8 +123,11 @@ impl Manifest {
             {
                 return Err(BadManifest::Orphan);
             }
-            if seen.insert(entry.path.as_str(), entry.kind == EntryKind::Directory).is_some() {
+            if seen.insert(entry.path.as_str(), entry.is_directory()).is_some() {
                 return Err(BadManifest::Duplicate);
+            }
+            if entry.target().is_some_and(|target| target.leads(&entry.path).is_none()) {
+                return Err(BadManifest::Escape);
             }
             bytes = bytes.checked_add(entry.size()).ok_or(BadManifest::TooLarge)?;
         }
@@ -118,11 +157,14 @@ impl Manifest {
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("hither v1 manifest");
         for entry in &self.entries {
-            hasher
-                .update(&entry.identity().0)
-                .update(&[u8::from(entry.is_file()), u8::from(entry.executable)]);
+            hasher.update(&entry.identity().0).update(&[entry.kind.number(), u8::from(entry.executable)]);
         }
         *hasher.finalize().as_bytes()
+    }
+
+    /// The symbolic links, with their numbers and where they lead.
+    pub fn links(&self) -> impl Iterator<Item = (u32, &Entry, &LinkTarget)> {
+        (0_u32..).zip(&self.entries).filter_map(|(number, entry)| Some((number, entry, entry.target()?)))
     }
 
     /// The files, with their numbers.
@@ -145,6 +187,12 @@ impl Manifest {
         Some(Self { name: self.name.clone(), entries, bytes: self.bytes })
     }
 
+    /// The same under the names that its entries have here. `None`: two would have one, or one is none.
+    pub fn with_places(&self, places: &Places) -> Option<Self> {
+        let moved = |entry: &Entry| Entry { path: places.of(&entry.path), ..entry.clone() };
+        Self::new(self.name.clone(), self.entries.iter().map(moved).collect()).ok()
+    }
+
     /// The outermost names, each once, in order.
     pub fn tops(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.path.parent().is_none())
@@ -157,16 +205,37 @@ impl Entry {
         let mut hasher = blake3::Hasher::new_derive_key("hither v1 file identity");
         hasher.update(&self.size().to_le_bytes()).update(&self.modified.to_le_bytes());
         hasher.update(self.path.as_str().as_bytes());
+        // No path holds a NUL, so what comes behind one is no part of it.
+        match &self.kind {
+            EntryKind::File(_) => {}
+            EntryKind::Directory => drop(hasher.update(&[0, self.kind.number()])),
+            EntryKind::Link(target) => {
+                hasher.update(&[0, self.kind.number()]).update(target.as_str().as_bytes());
+            }
+        }
         let mut identity = [0; 16];
         hasher.finalize_xof().fill(&mut identity);
         FileIdentity(identity)
     }
 
-    /// Bytes of content: 0 for a directory.
+    /// Bytes of content: 0 for a directory or a link.
     pub fn size(&self) -> u64 {
         match self.kind {
-            EntryKind::Directory => 0,
+            EntryKind::Directory | EntryKind::Link(_) => 0,
             EntryKind::File(size) => size,
+        }
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.kind == EntryKind::Directory
+    }
+
+    /// Where it leads, if it is a symbolic link.
+    pub fn target(&self) -> Option<&LinkTarget> {
+        match &self.kind {
+            EntryKind::Link(target) => Some(target),
+            EntryKind::Directory | EntryKind::File(_) => None,
         }
     }
 

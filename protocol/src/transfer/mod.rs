@@ -6,11 +6,13 @@ pub mod hash;
 pub mod journal;
 pub(crate) mod landing;
 pub(crate) mod limit;
+mod link_target;
 mod manifest;
 mod path;
 pub(crate) mod pieces;
 pub(crate) mod proof;
 mod receiver;
+mod safe_name;
 pub(crate) mod schedule;
 mod sender;
 #[cfg(test)]
@@ -18,10 +20,12 @@ mod tests;
 mod ticket;
 
 pub(crate) use found::Found;
+pub use link_target::{LinkTarget, MAX_TARGET};
 pub use manifest::{BadManifest, Entry, EntryKind, FileIdentity, Manifest, Places};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
 pub use pieces::MAX_PIECES;
 pub(crate) use receiver::{Receiver, Terms, WriteFailure, is_journaled};
+pub use safe_name::{safe_name, safe_names, windows_reinterprets};
 pub(crate) use sender::{ReadFailure, Sender};
 pub(crate) use ticket::is_dialable;
 pub use ticket::{MAX_TICKET_ADDRESSES, ParseTicketError, Shared, Ticket};

@@ -105,7 +105,7 @@ impl RelativePath {
     }
 }
 
-fn check(component: &str) -> Result<(), BadPath> {
+pub(super) fn check(component: &str) -> Result<(), BadPath> {
     match component {
         "" => Err(BadPath::Empty),
         "." | ".." => Err(BadPath::Dots),

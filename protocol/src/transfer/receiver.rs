@@ -10,7 +10,7 @@ use super::found::Found;
 use super::hash::{self, CHUNK, Root, Tree};
 use super::journal::StoredChunk;
 use super::{Manifest, Places, RelativePath, TransferId};
-use crate::storage::{FinishFile, PartialFile, StorageError, Work, WriteChunk};
+use crate::storage::{FinishFile, MakeLink, PartialFile, StorageError, Work, WriteChunk};
 use crate::wire::{Chunk, ChunkRun, EntrySet, MAX_RUNS, Wanted};
 
 /// Files put in place together: they share their flushes to disk. More are while others are being put in place: what
@@ -56,6 +56,8 @@ pub(crate) struct Receiver {
     written: u64,
     total: u64,
     resumed: u64,
+    /// Whether links and directories were seen to.
+    sealed: bool,
 }
 
 /// Whether an offer is worth a journal, on both sides.
@@ -155,6 +157,7 @@ impl Receiver {
             written: 0,
             total: bytes.saturating_sub(resumed),
             resumed,
+            sealed: false,
         };
         receiver.take(found);
         receiver
@@ -202,7 +205,7 @@ impl Receiver {
     /// The directories of the offer, under their names here.
     pub(crate) fn directories(&self) -> Vec<RelativePath> {
         let entries = self.manifest.entries().iter();
-        entries.filter(|entry| !entry.is_file()).map(|entry| self.places.of(&entry.path)).collect()
+        entries.filter(|entry| entry.is_directory()).map(|entry| self.places.of(&entry.path)).collect()
     }
 
     /// A chunk is announced: whether it may arrive. Each may once.
@@ -343,6 +346,44 @@ impl Receiver {
             }
         }
         outcome
+    }
+
+    /// What is to be done once everything is in place and the root is the sender's: once, where there is anything.
+    pub(crate) fn next_seal(&mut self) -> Option<Work> {
+        if std::mem::replace(&mut self.sealed, true) {
+            return None;
+        }
+        let links: Vec<_> = self.links().collect();
+        let entries = self.manifest.entries().iter().filter(|entry| entry.is_directory());
+        let directories: Vec<_> =
+            entries.map(|entry| (self.places.of(&entry.path), entry.modified)).collect();
+        let into = self.into.to_path_buf();
+        let (transfer, overwrite) = (self.id, self.overwrite);
+        let empty = links.is_empty() && directories.is_empty();
+        (!empty).then_some(Work::Seal { transfer, into, links, directories, overwrite })
+    }
+
+    /// Links were made, or not. Gives those that cannot be made here.
+    pub(crate) fn handle_sealed(
+        &self,
+        results: Vec<Result<bool, StorageError>>,
+    ) -> Result<Vec<PathBuf>, WriteFailure> {
+        let mut left_out = Vec::new();
+        for (link, result) in self.links().zip(results) {
+            if !result.map_err(WriteFailure::from)? {
+                left_out.push(self.into.join(link.path.as_str()));
+            }
+        }
+        Ok(left_out)
+    }
+
+    /// The links that are wanted.
+    fn links(&self) -> impl Iterator<Item = MakeLink> {
+        let wanted = self.manifest.links().filter(|(number, ..)| !self.skip.contains(*number));
+        wanted.map(|(_, entry, target)| {
+            let (path, identity) = (self.places.of(&entry.path), entry.identity());
+            MakeLink { path, identity, target: target.clone(), modified: entry.modified }
+        })
     }
 
     /// The root of it all, once everything is in place.

@@ -7,7 +7,9 @@
     reason = "tests, of numbers that are known"
 )]
 
+mod links;
 mod resume;
+mod safe_names;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -113,7 +115,7 @@ proptest! {
         for entry in manifest.entries() {
             let parent = entry.path.parent();
             prop_assert!(parent.is_none_or(|parent| kinds.get(&parent) == Some(&EntryKind::Directory)));
-            prop_assert_eq!(kinds.insert(entry.path.clone(), entry.kind), None);
+            prop_assert_eq!(kinds.insert(entry.path.clone(), entry.kind.clone()), None);
         }
         prop_assert_eq!(manifest.bytes(), entries.iter().map(Entry::size).sum::<u64>());
     }

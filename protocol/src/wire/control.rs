@@ -8,13 +8,16 @@ use crate::chat::MessageId;
 use crate::transfer::TransferId;
 use crate::transfer::hash::Root;
 
+/// What this program knows of wire version 1, said in its hello: what is newer than a peer is not sent to it. 1:
+/// symbolic links in offers, [`Refusal::TooMany`].
+pub(crate) const REVISION: u16 = 1;
 /// Bytes of an agent's name.
 const MAX_AGENT: usize = 64;
 
 /// One message of the control channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Control {
-    Hello { agent: String },
+    Hello { agent: String, revision: u16 },
     Message(Envelope),
     Receipt { id: MessageId, state: ReceiptState },
     Answer { transfer: TransferId, answer: Answer },
@@ -148,7 +151,11 @@ impl Control {
     /// The message with its frame.
     pub(crate) fn encode(&self) -> Vec<u8> {
         encode::<control::Owned>(|mut root| match self {
-            Self::Hello { agent } => root.init_hello().set_agent(shortened(agent, MAX_AGENT).as_str()),
+            Self::Hello { agent, revision } => {
+                let mut hello = root.init_hello();
+                hello.set_agent(shortened(agent, MAX_AGENT).as_str());
+                hello.set_revision(*revision);
+            }
             Self::Message(envelope) => envelope.fill(root.init_message()),
             Self::Receipt { id, state } => {
                 let mut receipt = root.init_receipt();
@@ -192,8 +199,9 @@ impl Control {
         let message = read::<control::Owned>(bytes)?;
         Ok(match message.get()?.which()? {
             control::Hello(hello) => {
-                let agent = hello?.get_agent()?.to_str()?;
-                Self::Hello { agent: shortened(agent, MAX_AGENT) }
+                let hello = hello?;
+                let agent = shortened(hello.get_agent()?.to_str()?, MAX_AGENT);
+                Self::Hello { agent, revision: hello.get_revision() }
             }
             control::Message(envelope) => Self::Message(Envelope::parse(envelope?)?),
             control::Receipt(receipt) => {
@@ -256,6 +264,7 @@ fn refusal_out(why: Refusal) -> schema::Refusal {
         Refusal::NotWritable => schema::Refusal::NotWritable,
         Refusal::BadManifest => schema::Refusal::BadManifest,
         Refusal::Busy => schema::Refusal::Busy,
+        Refusal::TooMany => schema::Refusal::TooMany,
     }
 }
 
@@ -268,6 +277,7 @@ fn refusal_in(why: schema::Refusal) -> Refusal {
         schema::Refusal::NotWritable => Refusal::NotWritable,
         schema::Refusal::BadManifest => Refusal::BadManifest,
         schema::Refusal::Busy => Refusal::Busy,
+        schema::Refusal::TooMany => Refusal::TooMany,
     }
 }
 

@@ -13,7 +13,9 @@ mod share;
 mod tests;
 mod transfer;
 
-pub(crate) use control::{Answer, CancelReason, ChunkRun, Control, EntrySet, MAX_RUNS, ReceiptState, Wanted};
+pub(crate) use control::{
+    Answer, CancelReason, ChunkRun, Control, EntrySet, MAX_RUNS, REVISION, ReceiptState, Wanted,
+};
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::FrameReader;
 pub(crate) use records::{
@@ -25,7 +27,7 @@ pub(crate) use share::{
 };
 pub(crate) use transfer::{
     ChannelOpen, Chunk, OfferHead, encode_chunk, encode_offer, encode_open_chunks, encode_open_outline,
-    encode_open_pieces, encode_part, parse_chunk, parse_open, parse_part,
+    encode_open_pieces, encode_part, parse_chunk, parse_open, parse_part, parse_part_with_links,
 };
 
 use capnp::message::{HeapAllocator, ReaderOptions, TypedReader};

@@ -108,8 +108,11 @@ pub(crate) struct UnfinishedRecord {
 /// Which way a transfer goes, and what this side needs to go on with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// Of these paths, as they were named.
-    Sending(Vec<PathBuf>),
+    /// Of these paths, as they were named, and whether symbolic links go as such.
+    Sending {
+        paths: Vec<PathBuf>,
+        links: bool,
+    },
     Receiving(Accepted),
     /// Everything is in place, with this root: kept for a sender that has not heard of it.
     Complete(Root),
@@ -133,7 +136,7 @@ impl UnfinishedRecord {
             paths.iter().map(|path| path.to_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         };
         let paths = match &self.way {
-            Way::Sending(paths) => texts(paths)?,
+            Way::Sending { paths, .. } => texts(paths)?,
             Way::Receiving(accepted) => texts(std::slice::from_ref(&accepted.into))?,
             Way::Complete(_) => Vec::new(),
         };
@@ -147,7 +150,8 @@ impl UnfinishedRecord {
             root.set_begun(self.begun);
             root.set_paused(self.paused);
             match &self.way {
-                Way::Sending(_) => {
+                Way::Sending { links, .. } => {
+                    root.set_links(*links);
                     let mut list = root.init_sending(count(paths.len()));
                     for (index, path) in (0..).zip(&paths) {
                         list.set(index, path);
@@ -177,7 +181,7 @@ impl UnfinishedRecord {
         let way = match root.which()? {
             unfinished::Sending(paths) => {
                 let paths = paths?.iter().map(|path| Ok(PathBuf::from(path?.to_str()?)));
-                Way::Sending(paths.collect::<Result<_, Malformed>>()?)
+                Way::Sending { paths: paths.collect::<Result<_, Malformed>>()?, links: root.get_links() }
             }
             unfinished::Complete(root) => Way::Complete(Root(exact(root?)?)),
             unfinished::Receiving(receiving) => {

@@ -8,6 +8,7 @@
 )]
 
 use bytes::Bytes;
+use hither_schema::transfer_capnp::part;
 use proptest::prelude::*;
 
 use super::frame::MAX_FRAME;
@@ -17,7 +18,7 @@ use crate::chat::MessageId;
 use crate::entropy::{Entropy, Seed};
 use crate::identity::Identity;
 use crate::transfer::hash::{ChunkValue, Root};
-use crate::transfer::{Entry, EntryKind, Manifest, RelativePath, TransferId};
+use crate::transfer::{Entry, EntryKind, LinkTarget, Manifest, RelativePath, TransferId};
 
 fn identity(number: u8) -> Identity {
     Identity::generate(&mut Entropy::new(Seed::new([number; 32])).stream("identity"))
@@ -40,7 +41,7 @@ fn messages() -> Vec<Control> {
     let mut skip = EntrySet::default();
     skip.insert(1000);
     vec![
-        Control::Hello { agent: "hither".into() },
+        Control::Hello { agent: "hither".into(), revision: 7 },
         Control::Message(sealed("hello")),
         Control::Message(sealed(&"x".repeat(crate::chat::MAX_TEXT))),
         Control::Receipt { id: MessageId([1; 16]), state: ReceiptState::Stored },
@@ -140,6 +141,48 @@ proptest! {
 fn file(path: &str) -> Entry {
     let path = RelativePath::new(path.split('/')).unwrap();
     Entry { path, kind: EntryKind::File(5), modified: -1, executable: true }
+}
+
+#[test]
+fn links_travel_in_offers_and_in_nothing_else() {
+    let links: Vec<_> = ["x", ".", "..", "../../b/c", &vec!["y"; 128].join("/"), &"z".repeat(255)]
+        .map(|target| Entry { kind: EntryKind::Link(LinkTarget::parse(target).unwrap()), ..file("a/b/c/l") })
+        .into();
+    let (frame, count) = encode_part(&links);
+    assert_eq!(count, links.len());
+    assert_eq!(parse_part_with_links(&frame[4..]), Ok(Some(links)));
+    assert_eq!(parse_part(&frame[4..]), Ok(None));
+}
+
+#[test]
+fn the_longest_targets_fit_a_frame() {
+    let (long, deep) = (vec!["x".repeat(255); 15].join("/"), vec!["y"; 128].join("/"));
+    for target in [long.clone(), deep.clone(), vec![".."; 128].join("/")] {
+        let kind = EntryKind::Link(LinkTarget::parse(&target).unwrap());
+        for path in [&long, &deep] {
+            let links = vec![Entry { kind: kind.clone(), ..file(path) }; 200];
+            let (frame, count) = encode_part(&links);
+            assert!(count > 0 && frame.len() <= MAX_FRAME + 4, "{} bytes of {count} links", frame.len());
+            assert_eq!(parse_part_with_links(&frame[4..]).unwrap().unwrap().len(), count);
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_not_allowed_is_the_offers_fault() {
+    for (up, names) in
+        [(0, vec![".."]), (1, vec!["a", ".."]), (0, vec!["a/b"]), (0, vec!["\0"]), (129, vec![])]
+    {
+        let frame = encode::<part::Owned>(|root| {
+            let mut entry = root.init_entries(1).get(0);
+            entry.reborrow().init_path(1).set(0, "l");
+            let mut link = entry.init_link();
+            link.set_up(up);
+            let mut list = link.init_names(names.len() as u32);
+            (0..).zip(&names).for_each(|(index, name)| list.set(index, name));
+        });
+        assert_eq!(parse_part_with_links(&frame[4..]), Ok(None), "{up} {names:?}");
+    }
 }
 
 #[test]

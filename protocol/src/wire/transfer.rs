@@ -5,7 +5,7 @@ use hither_schema::transfer_capnp::{chunk, entry, open, part};
 use super::share::{OutlineHead, fill_outline, parse_outline};
 use super::{Malformed, encode, exact, read};
 use crate::transfer::hash::{ChunkValue, Root};
-use crate::transfer::{Entry, EntryKind, Manifest, RelativePath, TransferId};
+use crate::transfer::{Entry, EntryKind, LinkTarget, Manifest, RelativePath, TransferId};
 
 /// Most entries of a [`Part`](hither_schema::transfer_capnp::part): with the longest paths they still fit a frame
 /// once cut by size, see [`encode_part`].
@@ -69,7 +69,11 @@ pub(crate) fn encode_part(entries: &[Entry]) -> (Vec<u8>, usize) {
         let before = bytes;
         // An entry's words: its struct, its pointers, its path, rounded up component by component.
         let components = entry.path.components().count();
+        let target = entry.target().map_or(0, |target| {
+            target.as_str().len().saturating_add(target.names().count().saturating_add(2).saturating_mul(16))
+        });
         bytes = before
+            .saturating_add(target)
             .saturating_add(entry.path.as_str().len())
             .saturating_add(64)
             .saturating_add(components.saturating_mul(16));
@@ -88,9 +92,17 @@ pub(crate) fn encode_part(entries: &[Entry]) -> (Vec<u8>, usize) {
 fn fill_entry(mut root: entry::Builder<'_>, entry: &Entry) {
     root.set_modified(entry.modified);
     root.set_executable(entry.executable);
-    match entry.kind {
+    match &entry.kind {
         EntryKind::Directory => root.set_directory(()),
-        EntryKind::File(size) => root.set_file(size),
+        EntryKind::File(size) => root.set_file(*size),
+        EntryKind::Link(target) => {
+            let mut link = root.reborrow().init_link();
+            link.set_up(u16::try_from(target.up()).unwrap_or(u16::MAX));
+            let mut names = link.init_names(u32::try_from(target.names().count()).unwrap_or(u32::MAX));
+            for (index, name) in (0..).zip(target.names()) {
+                names.set(index, name);
+            }
+        }
     }
     let depth = u32::try_from(entry.path.components().count()).unwrap_or(u32::MAX);
     let mut path = root.init_path(depth);
@@ -130,21 +142,33 @@ pub(crate) fn parse_open(bytes: &[u8]) -> Result<ChannelOpen, Malformed> {
     })
 }
 
-/// The entries of a part, or `None` where one of their paths is not allowed: that is the offer's fault, not the
-/// link's.
+/// The entries of a part without symbolic links, or `None` where one of their paths is not allowed: that is the fault
+/// of what is offered, not of the peer's link.
 pub(crate) fn parse_part(bytes: &[u8]) -> Result<Option<Vec<Entry>>, Malformed> {
+    parse_entries(bytes, false)
+}
+
+/// The same where symbolic links may be among them, if their targets are allowed.
+pub(crate) fn parse_part_with_links(bytes: &[u8]) -> Result<Option<Vec<Entry>>, Malformed> {
+    parse_entries(bytes, true)
+}
+
+fn parse_entries(bytes: &[u8], links: bool) -> Result<Option<Vec<Entry>>, Malformed> {
     let message = read::<part::Owned>(bytes)?;
     let mut entries = Vec::new();
     for entry in message.get()?.get_entries()? {
-        let components = entry
-            .get_path()?
-            .iter()
-            .map(|text| Ok(text?.to_str()?))
-            .collect::<Result<Vec<_>, Malformed>>()?;
-        let Ok(path) = RelativePath::new(components) else { return Ok(None) };
+        let Ok(path) = RelativePath::new(texts(entry.get_path()?)?) else { return Ok(None) };
         let kind = match entry.which()? {
             entry::Directory(()) => EntryKind::Directory,
             entry::File(size) => EntryKind::File(size),
+            entry::Link(target) => {
+                let target = target?;
+                let names = texts(target.get_names()?)?;
+                match LinkTarget::new(usize::from(target.get_up()), names) {
+                    Ok(target) if links => EntryKind::Link(target),
+                    _ => return Ok(None),
+                }
+            }
         };
         entries.push(Entry {
             path,
@@ -154,6 +178,10 @@ pub(crate) fn parse_part(bytes: &[u8]) -> Result<Option<Vec<Entry>>, Malformed> 
         });
     }
     Ok(Some(entries))
+}
+
+fn texts(list: capnp::text_list::Reader<'_>) -> Result<Vec<&str>, Malformed> {
+    list.iter().map(|text| Ok(text?.to_str()?)).collect()
 }
 
 pub(crate) fn parse_chunk(bytes: &[u8]) -> Result<Chunk, Malformed> {

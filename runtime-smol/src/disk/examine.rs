@@ -7,25 +7,23 @@ use std::path::Path;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hither_protocol::storage::{Examined, StorageError};
-use hither_protocol::transfer::{EntryKind, MAX_COMPONENT, Manifest, RelativePath};
+use hither_protocol::transfer::{MAX_COMPONENT, Manifest, RelativePath, safe_names};
 
-use super::{storage_error, system};
+use super::{seal, storage_error, system};
 
 /// The space, and the names that are taken. [`StorageError::Denied`] where nothing could be written.
 pub(super) fn examine(into: &Path, manifest: &Manifest) -> Result<Examined, StorageError> {
-    if cfg!(windows)
-        && manifest.entries().iter().any(|entry| entry.path.components().any(system::windows_reinterprets))
-    {
-        return Err(StorageError::Denied);
-    }
+    // Under the names that its entries have here.
+    let safe = if cfg!(windows) { manifest.with_places(&safe_names(manifest)) } else { None };
+    let here = safe.as_ref().unwrap_or(manifest);
     let nearest = nearest(into)?;
     system::may_write_in(nearest).map_err(storage_error)?;
     let free = fs4::available_space(nearest).map_err(storage_error)?;
     let mut examined = Examined { free, existing: Vec::new(), alternatives: Vec::new() };
     match Dir::open_ambient_dir(into, ambient_authority()) {
         Ok(folder) => {
-            examined.existing = existing(&folder, manifest)?;
-            examined.alternatives = alternatives(&folder, manifest)?;
+            examined.existing = existing(&folder, here)?;
+            examined.alternatives = alternatives(&folder, manifest, here)?;
             Ok(examined)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(examined),
@@ -73,7 +71,7 @@ fn existing(folder: &Dir, manifest: &Manifest) -> Result<Vec<u32>, StorageError>
         let directory = match place {
             Some(Place::Free) => continue,
             Some(Place::Blocked) => {
-                if entry.is_file() {
+                if !entry.is_directory() {
                     taken.push(number);
                 }
                 continue;
@@ -81,9 +79,13 @@ fn existing(folder: &Dir, manifest: &Manifest) -> Result<Vec<u32>, StorageError>
             Some(Place::Directory(directory)) => directory,
             None => folder,
         };
-        if entry.kind == EntryKind::Directory {
+        if entry.is_directory() {
             let place = look(directory, entry.path.name())?;
             places.insert(entry.path.clone(), place);
+        } else if let Some(target) = entry.target()
+            && seal::is_there(directory, entry.path.name(), target.as_str())
+        {
+            // It stays as it is.
         } else if is_taken(directory, entry.path.name())? {
             taken.push(number);
         }
@@ -135,10 +137,14 @@ fn is_taken(directory: &Dir, name: &str) -> Result<bool, StorageError> {
     }
 }
 
-fn alternatives(folder: &Dir, manifest: &Manifest) -> Result<Vec<(String, String)>, StorageError> {
-    let mut used: BTreeSet<String> = manifest.tops().map(|entry| entry.path.name().to_owned()).collect();
+fn alternatives(
+    folder: &Dir,
+    manifest: &Manifest,
+    here: &Manifest,
+) -> Result<Vec<(String, String)>, StorageError> {
+    let mut used: BTreeSet<String> = here.tops().map(|entry| entry.path.name().to_owned()).collect();
     let mut found = Vec::new();
-    for entry in manifest.tops() {
+    for (offered, entry) in manifest.tops().zip(here.tops()) {
         let name = entry.path.name();
         if !is_taken(folder, name)? {
             continue;
@@ -147,7 +153,7 @@ fn alternatives(folder: &Dir, manifest: &Manifest) -> Result<Vec<(String, String
             let other = alternative(name, entry.is_file(), number);
             if !used.contains(&other) && !is_taken(folder, &other)? {
                 used.insert(other.clone());
-                found.push((name.to_owned(), other));
+                found.push((offered.path.name().to_owned(), other));
                 break;
             }
         }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use hither_protocol::storage::{StorageError, is_reserved};
-use hither_protocol::transfer::RelativePath;
+use hither_protocol::transfer::{RelativePath, windows_reinterprets};
 
 use super::cache::Cache;
 use super::{storage_error, system};
@@ -186,7 +186,7 @@ fn key(into: &Path, path: Option<&RelativePath>) -> Key {
 /// Refuses names that this system would take for others, and those of Hither's own files.
 fn allowed_here(path: &RelativePath) -> Result<(), StorageError> {
     let reserved = |name: &str| name.starts_with('.') && is_reserved(&name.to_ascii_lowercase());
-    if path.components().any(|name| reserved(name) || cfg!(windows) && system::windows_reinterprets(name)) {
+    if path.components().any(|name| reserved(name) || cfg!(windows) && windows_reinterprets(name)) {
         return Err(StorageError::Denied);
     }
     Ok(())

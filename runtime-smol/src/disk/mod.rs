@@ -17,6 +17,7 @@ mod prepare;
 mod recover;
 mod runs;
 mod scan;
+mod seal;
 mod sources;
 mod syncing;
 mod system;
@@ -60,7 +61,7 @@ impl Disk {
         match work {
             Work::Load => Done::Loaded(Err(StorageError::Unsupported)),
             Work::Commit(_) => Done::Committed(Err(StorageError::Unsupported)),
-            Work::Scan { paths } => Done::Scanned(scan::scan(&paths)),
+            Work::Scan { paths, links } => Done::Scanned(scan::scan(&paths, links)),
             Work::Read(chunks) => Done::Read(chunks.iter().map(|chunk| self.sources.read(chunk)).collect()),
             Work::ReadBack(chunks) => {
                 let read = |chunk| self.partials.read(&self.folders, chunk);
@@ -78,6 +79,10 @@ impl Disk {
                 Done::Checkpointed(checkpoint::checkpoint(self.parts(), transfer, &into, &files, chunks))
             }
             Work::Finish(files) => Done::Finished(finish::finish(self.parts(), &files)),
+            Work::Seal { transfer, into, links, directories, overwrite } => {
+                let folders = &self.folders;
+                Done::Sealed(seal::seal(folders, transfer, &into, &links, &directories, overwrite))
+            }
             Work::Recover { transfer, sender, into, manifest, places } => {
                 let recovered = recover::recover(self.parts(), transfer, sender, &into, manifest, places);
                 Done::Recovered(recovered)

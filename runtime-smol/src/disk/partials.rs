@@ -215,6 +215,13 @@ fn make(parent: &Dir, name: &str) -> io::Result<File> {
     }
 }
 
+/// Removes a file or a symbolic link that was left from before; the link, not what it leads to.
+pub(super) fn remove_leftover(parent: &Dir, name: &str) {
+    if parent.symlink_metadata(name).is_ok_and(|metadata| metadata.is_file() || metadata.is_symlink()) {
+        let _ = parent.remove_file(name);
+    }
+}
+
 /// Removes a file if it is a regular one; says whether it did.
 pub(super) fn remove_regular(parent: &Dir, name: &str) -> bool {
     parent.symlink_metadata(name).is_ok_and(|metadata| metadata.is_file()) && parent.remove_file(name).is_ok()

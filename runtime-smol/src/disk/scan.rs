@@ -6,7 +6,7 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use hither_protocol::storage::{ScanError, Scanned, is_reserved};
-use hither_protocol::transfer::{BadPath, Entry, EntryKind, RelativePath};
+use hither_protocol::transfer::{BadPath, Entry, EntryKind, LinkTarget, RelativePath};
 use walkdir::WalkDir;
 
 use super::{storage_error, system};
@@ -15,17 +15,32 @@ use super::{storage_error, system};
 const MOST: usize = hither_protocol::storage::MAX_ENTRIES as usize;
 
 /// Lists every file and directory below `paths`. Only a path itself may be a symbolic link; what it leads to is
-/// offered under the link's name. The sources it gives hold no symbolic links. Hither's own files are left out.
-pub(super) fn scan(paths: &[PathBuf]) -> Result<Scanned, ScanError> {
+/// offered under the link's name. With `links`, links below are listed too where they lead to what is below the same
+/// path, or would; a path itself is none then. The sources of files hold no symbolic links. Hither's own files are left
+/// out.
+pub(super) fn scan(paths: &[PathBuf], links: bool) -> Result<Scanned, ScanError> {
     let mut scanned = Scanned { entries: Vec::new(), sources: Vec::new(), left_out: Vec::new() };
     let mut tops = BTreeSet::new();
     for path in paths {
+        if links && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+            if paths.len() == 1 {
+                return Err(ScanError::OnlyALink(path.clone()));
+            }
+            scanned.left_out.push(path.clone());
+            continue;
+        }
         let root = fs::canonicalize(path).map_err(|error| unreadable(path, error))?;
         let top = top_name(path, &root)?;
         if !tops.insert(top.clone()) {
             return Err(ScanError::Duplicate(path.clone()));
         }
-        walk(path, &root, top, &mut scanned)?;
+        walk(path, &root, top, links, &mut scanned)?;
+    }
+    if links
+        && scanned.entries.is_empty()
+        && let Some(link) = paths.first()
+    {
+        return Err(ScanError::OnlyALink(link.clone()));
     }
     Ok(scanned)
 }
@@ -39,7 +54,13 @@ fn top_name(path: &Path, root: &Path) -> Result<RelativePath, ScanError> {
     RelativePath::new([unicode(path, name)?]).map_err(|why| ScanError::BadName(path.to_owned(), why))
 }
 
-fn walk(path: &Path, root: &Path, top: RelativePath, scanned: &mut Scanned) -> Result<(), ScanError> {
+fn walk(
+    path: &Path,
+    root: &Path,
+    top: RelativePath,
+    links: bool,
+    scanned: &mut Scanned,
+) -> Result<(), ScanError> {
     // The directories from the root to where the walk is.
     let mut parents: Vec<RelativePath> = Vec::new();
     let mut walk = WalkDir::new(root).follow_links(false).sort_by_file_name().into_iter();
@@ -61,7 +82,8 @@ fn walk(path: &Path, root: &Path, top: RelativePath, scanned: &mut Scanned) -> R
             continue;
         }
         let metadata = fs::symlink_metadata(found.path()).map_err(|error| unreadable(found.path(), error))?;
-        let Some(kind) = kind(&metadata) else {
+        let target = if links && metadata.is_symlink() { target(found.path()) } else { None };
+        let Some(kind) = target.map(EntryKind::Link).or_else(|| kind(&metadata)) else {
             if found.depth() == 0 {
                 return Err(ScanError::NotAFile(path.to_owned()));
             }
@@ -80,17 +102,23 @@ fn walk(path: &Path, root: &Path, top: RelativePath, scanned: &mut Scanned) -> R
                     .map_err(|why| ScanError::BadName(found.path().to_owned(), why))?
             }
         };
+        if let EntryKind::Link(target) = &kind
+            && target.leads(&relative).is_none()
+        {
+            scanned.left_out.push(found.into_path());
+            continue;
+        }
         if kind == EntryKind::Directory {
             parents.push(relative.clone());
-        } else {
+        } else if matches!(kind, EntryKind::File(_)) {
             // Better to say so now than in the middle of the transfer.
             system::may_read(found.path()).map_err(|error| unreadable(found.path(), error))?;
         }
         scanned.entries.push(Entry {
             path: relative,
+            executable: matches!(kind, EntryKind::File(_)) && system::is_executable(&metadata),
             kind,
             modified: system::modified_millis(&metadata),
-            executable: kind != EntryKind::Directory && system::is_executable(&metadata),
         });
         scanned.sources.push(found.into_path());
     }
@@ -105,6 +133,12 @@ fn kind(metadata: &Metadata) -> Option<EntryKind> {
     } else {
         None
     }
+}
+
+/// Where a symbolic link leads; `None`: it cannot be sent.
+fn target(link: &Path) -> Option<LinkTarget> {
+    let held = fs::read_link(link).ok()?.into_os_string().into_string().ok()?;
+    LinkTarget::parse(&if cfg!(windows) { held.replace('\\', "/") } else { held }).ok()
 }
 
 fn unicode<'a>(path: &Path, name: &'a OsStr) -> Result<&'a str, ScanError> {

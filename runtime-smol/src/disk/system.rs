@@ -48,24 +48,6 @@ fn system_time(millis: i64) -> Option<SystemTime> {
     }
 }
 
-/// Whether Windows would take a name for something else: a device, another stream, or a name without its end.
-///
-/// Source: "Naming Files, Paths, and Namespaces", Microsoft Learn.
-pub(super) fn windows_reinterprets(component: &str) -> bool {
-    const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
-    let stem = component.split('.').next().unwrap_or_default().trim_end_matches(' ').to_ascii_uppercase();
-    let numbered = ["COM", "LPT"].iter().any(|port| {
-        stem.strip_prefix(port).is_some_and(|rest| {
-            let mut rest = rest.chars();
-            matches!((rest.next(), rest.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
-        })
-    });
-    component.contains(['<', '>', ':', '"', '|', '?', '*'])
-        || component.ends_with(['.', ' '])
-        || DEVICES.contains(&stem.as_str())
-        || numbered
-}
-
 /// Fills `buffer` from `offset` as far as the file reaches; gives the bytes read.
 pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
@@ -172,6 +154,68 @@ pub(super) fn set_modified(parent: &Dir, name: &str, millis: i64) -> io::Result<
         let Some(time) = system_time(millis) else { return Ok(()) };
         file.set_times(std::fs::FileTimes::new().set_modified(time))
     }
+}
+
+/// Sets when a directory was modified, by its name in another. Windows would want a handle with other rights.
+pub(super) fn set_directory_modified(parent: &Dir, name: &str, millis: i64) -> io::Result<()> {
+    if cfg!(windows) { Ok(()) } else { set_modified(parent, name, millis) }
+}
+
+/// Sets when a symbolic link was modified; not what it leads to.
+pub(super) fn set_link_modified(parent: &Dir, name: &str, millis: i64) -> io::Result<()> {
+    if cfg!(windows) { Ok(()) } else { set_modified(parent, name, millis) }
+}
+
+/// Makes a symbolic link unless something has the name; then the error is `AlreadyExists`. `false`: the file system
+/// knows no links, or this user may make none. Windows tells links to directories from others.
+pub(super) fn make_link(parent: &Dir, name: &str, target: &str, directory: bool) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let _ = directory;
+        match rustix::fs::symlinkat(target, parent, name) {
+            Ok(()) => Ok(true),
+            // No permission in the directory would be ACCES.
+            Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+    #[cfg(windows)]
+    {
+        /// ERROR_PRIVILEGE_NOT_HELD: without developer mode only administrators make links.
+        const NOT_ALLOWED: i32 = 1314;
+        /// ERROR_INVALID_FUNCTION: FAT knows none.
+        const NOT_KNOWN: i32 = 1;
+        if target
+            .split('/')
+            .any(|part| !matches!(part, "." | "..") && hither_protocol::transfer::windows_reinterprets(part))
+        {
+            return Ok(false);
+        }
+        let target = target.replace('/', "\\");
+        let made =
+            if directory { parent.symlink_dir(target, name) } else { parent.symlink_file(target, name) };
+        match made {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.raw_os_error(), Some(NOT_ALLOWED | NOT_KNOWN)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What a symbolic link holds, where that is Unicode.
+pub(super) fn read_link(parent: &Dir, name: &str) -> io::Result<String> {
+    #[cfg(unix)]
+    let held = rustix::fs::readlinkat(parent, name, Vec::new())?
+        .into_string()
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    #[cfg(windows)]
+    let held = parent
+        .read_link_contents(name)?
+        .into_os_string()
+        .into_string()
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    Ok(held)
 }
 
 /// Renames within `folder` unless something has the new name; then the error is `AlreadyExists`.

@@ -7,15 +7,16 @@ pub(crate) use std::time::{Duration, SystemTime};
 
 pub(crate) use hither_protocol::identity::{Identity, PeerId};
 pub(crate) use hither_protocol::storage::{
-    Checked, Done, Examined, FinishFile, HashedChunk, PartialFile, ReadBack, ReadChunk, RecoverError,
-    ScanError, Scanned, StorageError, Work, WriteChunk, partial_name,
+    Checked, Done, Examined, FinishFile, HashedChunk, MakeLink, PartialFile, ReadBack, ReadChunk,
+    RecoverError, ScanError, Scanned, StorageError, Work, WriteChunk, partial_name,
 };
 pub(crate) use hither_protocol::transfer::hash::{
     CHUNK, ChunkValue, Root, chunk_count, chunk_length, chunk_value,
 };
 pub(crate) use hither_protocol::transfer::journal::{BadJournal, StoredChunk, journal_name};
 pub(crate) use hither_protocol::transfer::{
-    BadPath, Entry, EntryKind, FileIdentity, Manifest, Places, RelativePath, TransferId,
+    BadManifest, BadPath, Entry, EntryKind, FileIdentity, LinkTarget, Manifest, Places, RelativePath,
+    TransferId,
 };
 pub(crate) use hither_runtime_smol::disk::Disk;
 pub(crate) use tempfile::TempDir;
@@ -32,10 +33,25 @@ pub(crate) fn content(size: usize) -> Vec<u8> {
 }
 
 pub(crate) fn scan(paths: &[&Path]) -> Result<Scanned, ScanError> {
-    match Disk::new().perform(Work::Scan { paths: paths.iter().map(|path| path.to_path_buf()).collect() }) {
+    match Disk::new()
+        .perform(Work::Scan { paths: paths.iter().map(|path| path.to_path_buf()).collect(), links: false })
+    {
         Done::Scanned(result) => result,
         other => panic!("{other:?}"),
     }
+}
+
+/// The same with symbolic links.
+pub(crate) fn scan_links(paths: &[&Path]) -> Result<Scanned, ScanError> {
+    let paths = paths.iter().map(|path| path.to_path_buf()).collect();
+    match Disk::new().perform(Work::Scan { paths, links: true }) {
+        Done::Scanned(result) => result,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn link(text: &str, target: &str) -> Entry {
+    Entry { kind: EntryKind::Link(LinkTarget::parse(target).unwrap()), ..file(text) }
 }
 
 pub(crate) fn prepare(

@@ -13,6 +13,7 @@ mod offer;
 mod read;
 mod recover;
 mod scan;
+mod seal;
 mod write;
 
 use hither_protocol::storage::{Done, StorageError, Work};

@@ -11,7 +11,9 @@ pub enum Item {
     Directory,
     /// A file.
     File(File),
-    /// What is neither: a symbolic link, a socket, a device.
+    /// A symbolic link, and what it holds.
+    Link(String),
+    /// What is none of these: a socket, a device.
     Special,
 }
 

@@ -100,6 +100,7 @@ fn whole_transfer(work: &Work) -> Option<TransferId> {
         Work::Prepare { transfer, .. }
         | Work::Recover { transfer, .. }
         | Work::Check { transfer }
+        | Work::Seal { transfer, .. }
         | Work::Close { transfer, .. }
         | Work::Discard { transfer, .. } => Some(*transfer),
         _ => None,
@@ -162,6 +163,11 @@ fn check_order(work: &Work, open: &BTreeMap<TransferId, Open>) {
             for file in files {
                 check_whole(prepared(open, file.transfer, &file.into), file);
             }
+        }
+        Work::Seal { transfer, into, .. } => {
+            let open = prepared(open, *transfer, into);
+            let unplaced = open.files.values().find(|known| !known.placed);
+            assert!(unplaced.is_none(), "asked to make links before everything is in place: {unplaced:?}");
         }
         Work::Load
         | Work::Commit(_)

@@ -32,6 +32,8 @@ pub enum Kind {
     Checkpoint,
     /// [`Work::Finish`].
     Finish,
+    /// [`Work::Seal`].
+    Seal,
     /// [`Work::Recover`].
     Recover,
     /// [`Work::Check`].
@@ -56,6 +58,7 @@ impl Kind {
             Work::Write(_) => Self::Write,
             Work::Checkpoint { .. } => Self::Checkpoint,
             Work::Finish(_) => Self::Finish,
+            Work::Seal { .. } => Self::Seal,
             Work::Recover { .. } => Self::Recover,
             Work::Check { .. } => Self::Check,
             Work::Close { .. } => Self::Close,
@@ -199,7 +202,7 @@ pub(super) fn failed(work: &Work, error: StorageError) -> Done {
     match work {
         Work::Load => Done::Loaded(Err(error)),
         Work::Commit(_) => Done::Committed(Err(error)),
-        Work::Scan { paths } => {
+        Work::Scan { paths, .. } => {
             Done::Scanned(Err(ScanError::Unreadable(paths.first().cloned().unwrap_or_default(), error)))
         }
         Work::Read(chunks) => Done::Read(chunks.iter().map(|_| Err(error.clone())).collect()),
@@ -208,6 +211,7 @@ pub(super) fn failed(work: &Work, error: StorageError) -> Done {
         Work::Prepare { .. } => Done::Prepared(Err(error)),
         Work::Write(chunks) => Done::Written(chunks.iter().map(|_| Err(error.clone())).collect()),
         Work::Finish(files) => Done::Finished(files.iter().map(|_| Err(error.clone())).collect()),
+        Work::Seal { links, .. } => Done::Sealed(links.iter().map(|_| Err(error.clone())).collect()),
         Work::Checkpoint { .. } => Done::Checkpointed(Err(error)),
         Work::Recover { .. } => Done::Recovered(Err(RecoverError::Disk(error))),
         Work::Check { .. } => Done::Checked(Err(error)),

@@ -21,6 +21,11 @@ impl Disk {
         self.put(path.as_ref(), Item::Directory);
     }
 
+    /// A symbolic link, durable.
+    pub fn put_link(&mut self, path: impl AsRef<Path>, target: &str) {
+        self.put(path.as_ref(), Item::Link(target.to_owned()));
+    }
+
     /// Something that is neither file nor directory, durable.
     pub fn put_special(&mut self, path: impl AsRef<Path>) {
         self.put(path.as_ref(), Item::Special);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hither_protocol::identity::PeerId;
-use hither_protocol::storage::{FinishFile, PartialFile, RecoverError, StorageError, WriteChunk};
+use hither_protocol::storage::{FinishFile, MakeLink, PartialFile, RecoverError, StorageError, WriteChunk};
 use hither_protocol::transfer::hash::{CHUNK, chunk_value};
 use hither_protocol::transfer::journal::{BadJournal, Batch, StoredChunk};
 use hither_protocol::transfer::{RelativePath, TransferId};
@@ -187,6 +187,33 @@ impl Disk {
         self.tree.describe(&partial, file.modified, file.executable);
         self.tree.sync(&partial);
         Ok(())
+    }
+
+    /// Links, durably. Times of directories are nothing that this disk keeps.
+    pub(super) fn make_links(
+        &mut self,
+        into: &Path,
+        links: &[MakeLink],
+        overwrite: bool,
+    ) -> Vec<Result<bool, StorageError>> {
+        links.iter().map(|link| self.make_link(into, link, overwrite)).collect()
+    }
+
+    fn make_link(&mut self, into: &Path, link: &MakeLink, overwrite: bool) -> Result<bool, StorageError> {
+        let path = into.join(link.path.as_str());
+        self.faults.check_writable(&path)?;
+        if !path.parent().is_some_and(|parent| self.tree.is_directory(parent)) {
+            return Err(StorageError::Missing);
+        }
+        let made = Item::Link(link.target.as_str().to_owned());
+        match self.tree.get(&path) {
+            Some(there) if *there == made => {}
+            Some(Item::Directory) => return Err(StorageError::Exists),
+            Some(_) if !overwrite => return Err(StorageError::Exists),
+            _ => self.tree.put(&path, made),
+        }
+        self.tree.sync_path(&path);
+        Ok(true)
     }
 
     fn note_placed(&mut self, transfer: TransferId, batch: &Batch) -> Result<(), StorageError> {

@@ -10,7 +10,7 @@ use hither_protocol::storage::{
     Table, Work, partial_name,
 };
 use hither_protocol::transfer::hash::chunk_value;
-use hither_protocol::transfer::{Entry, EntryKind, Manifest, RelativePath};
+use hither_protocol::transfer::{Entry, EntryKind, LinkTarget, Manifest, RelativePath};
 
 use super::Disk;
 use super::content::Item;
@@ -22,7 +22,7 @@ impl Disk {
             Work::Commit(changes) => {
                 Done::Committed(Ok(changes.iter().map(|change| self.change(change)).collect()))
             }
-            Work::Scan { paths } => Done::Scanned(self.scan(paths)),
+            Work::Scan { paths, links } => Done::Scanned(self.scan(paths, *links)),
             Work::Read(chunks) => Done::Read(chunks.iter().map(|chunk| self.read(chunk)).collect()),
             Work::ReadBack(chunks) => Done::Read(chunks.iter().map(|chunk| self.read_back(chunk)).collect()),
             Work::Examine { into, manifest } => Done::Examined(self.examine(into, manifest)),
@@ -34,6 +34,9 @@ impl Disk {
                 Done::Checkpointed(self.checkpoint(*transfer, into, files, chunks))
             }
             Work::Finish(files) => Done::Finished(self.finish_files(files)),
+            Work::Seal { into, links, overwrite, .. } => {
+                Done::Sealed(self.make_links(into, links, *overwrite))
+            }
             Work::Recover { transfer, sender, into, manifest, places } => {
                 Done::Recovered(self.recover(*transfer, *sender, into, manifest, places))
             }
@@ -75,7 +78,7 @@ impl Disk {
         true
     }
 
-    fn scan(&self, paths: &[PathBuf]) -> Result<Scanned, ScanError> {
+    fn scan(&self, paths: &[PathBuf], links: bool) -> Result<Scanned, ScanError> {
         let mut found = Scanned { entries: Vec::new(), sources: Vec::new(), left_out: Vec::new() };
         let mut names = BTreeMap::new();
         for path in paths {
@@ -87,31 +90,47 @@ impl Disk {
             match self.tree.get(path) {
                 None => return Err(ScanError::Unreadable(path.clone(), StorageError::Missing)),
                 Some(Item::Special) => return Err(ScanError::NotAFile(path.clone())),
-                Some(item) => self.scan_item(parent, path, item, &mut found)?,
+                // There is nothing else for a link to lead to.
+                Some(Item::Link(_)) if links => return Err(ScanError::OnlyALink(path.clone())),
+                Some(item) => self.scan_item(parent, path, item, links, &mut found)?,
             }
             for (at, item) in self.tree.below(path) {
-                self.scan_item(parent, at, item, &mut found)?;
+                self.scan_item(parent, at, item, links, &mut found)?;
             }
         }
         Ok(found)
     }
 
-    fn scan_item(&self, parent: &Path, at: &Path, item: &Item, found: &mut Scanned) -> Result<(), ScanError> {
+    fn scan_item(
+        &self,
+        parent: &Path,
+        at: &Path,
+        item: &Item,
+        links: bool,
+        found: &mut Scanned,
+    ) -> Result<(), ScanError> {
         let unreadable = |error| ScanError::Unreadable(at.to_path_buf(), error);
         self.faults.check_readable(at).map_err(unreadable)?;
+        let below = at.strip_prefix(parent).unwrap_or(at);
+        let names =
+            below.iter().map(|name| name.to_str().ok_or_else(|| ScanError::NotUnicode(at.to_path_buf())));
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let path = RelativePath::new(names).map_err(|bad| ScanError::BadName(at.to_path_buf(), bad))?;
+        let target = match item {
+            Item::Link(target) if links => LinkTarget::parse(target).ok(),
+            _ => None,
+        };
         let (kind, modified, executable) = match item {
-            Item::Special => {
+            Item::Link(_) if target.as_ref().is_some_and(|target| target.leads(&path).is_some()) => {
+                (EntryKind::Link(target.expect("it leads somewhere")), 0, false)
+            }
+            Item::Special | Item::Link(_) => {
                 found.left_out.push(at.to_path_buf());
                 return Ok(());
             }
             Item::Directory => (EntryKind::Directory, 0, false),
             Item::File(file) => (EntryKind::File(file.content.len() as u64), file.modified, file.executable),
         };
-        let below = at.strip_prefix(parent).unwrap_or(at);
-        let names =
-            below.iter().map(|name| name.to_str().ok_or_else(|| ScanError::NotUnicode(at.to_path_buf())));
-        let names = names.collect::<Result<Vec<_>, _>>()?;
-        let path = RelativePath::new(names).map_err(|bad| ScanError::BadName(at.to_path_buf(), bad))?;
         found.entries.push(Entry { path, kind, modified, executable });
         found.sources.push(at.to_path_buf());
         Ok(())
@@ -149,7 +168,12 @@ impl Disk {
     fn examine(&self, into: &Path, manifest: &Manifest) -> Result<Examined, StorageError> {
         self.faults.check_writable(into)?;
         let is_taken = |path: &str| self.tree.get(&into.join(path)).is_some();
-        let existing = manifest.files().filter(|(_, entry)| is_taken(entry.path.as_str()));
+        let is_there = |entry: &Entry| {
+            let held = self.tree.get(&into.join(entry.path.as_str()));
+            entry.target().is_some_and(|target| held == Some(&Item::Link(target.as_str().into())))
+        };
+        let entries = (0..).zip(manifest.entries()).filter(|(_, entry)| !entry.is_directory());
+        let existing = entries.filter(|(_, entry)| is_taken(entry.path.as_str()) && !is_there(entry));
         let taken = manifest.tops().filter(|entry| is_taken(entry.path.as_str()));
         let alternatives = taken.filter_map(|entry| {
             let free = (1..=u32::MAX).map(|n| numbered(entry, n)).find(|name| !is_taken(name))?;

@@ -197,7 +197,7 @@ impl Node {
         }
         let id = TransferId(self.ids.bytes());
         self.sharing.shares.insert(id, Share::new(None, Stage::Making(Making::new(paths.len()))));
-        self.ask_for_share(id, Work::Scan { paths }, Job::Scan);
+        self.ask_for_share(id, Work::Scan { paths, links: false }, Job::Scan);
         self.turn(now);
         Ok(id)
     }

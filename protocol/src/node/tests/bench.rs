@@ -41,6 +41,8 @@ pub(super) struct Scripted {
     pub(super) deaf: bool,
     /// It takes nothing from its control channels.
     pub(super) reads_no_control: bool,
+    /// What it says it knows of the wire version; `None`: it says no hello.
+    pub(super) revision: Option<u16>,
 }
 
 /// One real node, its disk in memory, and scripted peers around it. Nothing takes any time on the way.
@@ -62,6 +64,10 @@ pub(super) struct Bench {
     pub(super) recovery: Result<(), RecoverError>,
     pub(super) checked: Checked,
     pub(super) files: BTreeMap<String, Vec<u8>>,
+    /// What a scan finds, where that is not a file for each path.
+    pub(super) scanned: Option<Vec<Entry>>,
+    /// Whether symbolic links can be made.
+    pub(super) links_allowed: bool,
     /// Kinds of work that were asked for.
     pub(super) asked: Vec<&'static str>,
     /// How often the node wanted an address proven first.
@@ -112,6 +118,8 @@ impl Bench {
             recovery: Ok(()),
             checked: Checked::default(),
             files: BTreeMap::new(),
+            scanned: None,
+            links_allowed: true,
             asked: Vec::new(),
             retries: 0,
             inbox: Default::default(),
@@ -342,7 +350,12 @@ impl Bench {
                     _ => true,
                 })
                 .collect())),
-            Work::Scan { paths } => {
+            Work::Scan { paths, .. } if self.scanned.is_some() => {
+                let entries = self.scanned.clone().unwrap();
+                let sources = vec![paths[0].clone(); entries.len()];
+                Done::Scanned(Ok(Scanned { entries, sources, left_out: Vec::new() }))
+            }
+            Work::Scan { paths, .. } => {
                 let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
                 let entries = paths.iter().map(|path| {
                     let size = self.files.get(&name(path)).map_or(0, Vec::len);
@@ -374,6 +387,7 @@ impl Bench {
                 Done::Written(write.collect())
             }
             Work::Finish(files) => Done::Finished(files.iter().map(|_| Ok(())).collect()),
+            Work::Seal { links, .. } => Done::Sealed(links.iter().map(|_| Ok(self.links_allowed)).collect()),
             Work::Checkpoint { .. } => Done::Checkpointed(Ok(())),
             Work::Recover { .. } => Done::Recovered(self.recovery.clone()),
             Work::Check { .. } => Done::Checked(Ok(self.checked.clone())),
@@ -407,6 +421,7 @@ impl Scripted {
             cut: false,
             deaf: false,
             reads_no_control: false,
+            revision: Some(crate::wire::REVISION),
         }
     }
 
@@ -417,7 +432,10 @@ impl Scripted {
             match event {
                 LinkEvent::Up { link, .. } => {
                     // The control channel is there for the node once something was said on it.
-                    let hello = Control::Hello { agent: "scripted".into() };
+                    let hello = match self.revision {
+                        Some(revision) => Control::Hello { agent: "scripted".into(), revision },
+                        None => Control::Resume { transfer: id(255) },
+                    };
                     self.links.send_control(now, link, hello.encode());
                     self.up.push(link);
                 }
@@ -455,6 +473,7 @@ fn kind(work: &Work) -> &'static str {
         Work::Prepare { .. } => "prepare",
         Work::Write(_) => "write",
         Work::Finish(_) => "finish",
+        Work::Seal { .. } => "seal",
         Work::Checkpoint { .. } => "checkpoint",
         Work::Recover { .. } => "recover",
         Work::Check { .. } => "check",

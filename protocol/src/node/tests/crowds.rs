@@ -49,8 +49,14 @@ fn an_offer_of_too_many_entries_is_refused_by_its_head() {
         bench.open_raw(peer, link, offer_head(id(number), most, 0));
         assert_eq!(bench.answers(peer, id(number)), [], "{most}");
         bench.open_raw(peer, link, offer_head(id(number + 1), most + 1, 0));
-        assert_eq!(bench.answers(peer, id(number + 1)), [Answer::Refuse(Refusal::Busy)], "{most}");
+        assert_eq!(bench.answers(peer, id(number + 1)), [Answer::Refuse(Refusal::TooMany)], "{most}");
     }
+    // A program that does not know this answer gets the one that it knows.
+    let older = bench.add();
+    bench.peers[older].revision = Some(0);
+    let link = bench.link(older);
+    bench.open_raw(older, link, offer_head(id(5), 20_001, 0));
+    assert_eq!(bench.answers(older, id(5)), [Answer::Refuse(Refusal::Busy)]);
 }
 
 #[test]
@@ -162,7 +168,7 @@ fn a_peer_that_does_not_read_its_control_channel_is_cut_off() {
     bench.peers[mallory].reads_no_control = true;
     let peer = bench.peer(mallory);
     let link = bench.node.links.to(peer).unwrap();
-    let message = Control::Hello { agent: "x".repeat(60_000) };
+    let message = Control::Hello { agent: "x".repeat(60_000), revision: 0 };
     let mut said = 0;
     while bench.node.links.peer(link).is_some() && said < 16 * MEBI {
         bench.node.say(bench.now, link, &message);

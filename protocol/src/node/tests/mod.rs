@@ -10,6 +10,7 @@
 mod bench;
 mod crowds;
 mod exhaustion;
+mod links;
 mod resuming;
 mod rules;
 mod shares;

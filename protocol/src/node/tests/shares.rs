@@ -102,7 +102,7 @@ fn the_disk_is_asked_for_each_transfer_in_turn_and_for_anything_else_first() {
     assert_eq!(asked.len(), 6, "not all at once");
     ask_read(&mut queue, id(2));
     ask_read(&mut queue, id(2));
-    queue.ask(Work::Scan { paths: Vec::new() }, Purpose::Scan(id(3)));
+    queue.ask(Work::Scan { paths: Vec::new(), links: false }, Purpose::Scan(id(3)));
     assert_eq!(polled(&mut queue).map(|(_, name)| name), Some(0), "a scan does not wait for chunks");
     let mut order = Vec::new();
     while let Some((done, _)) = asked.pop() {

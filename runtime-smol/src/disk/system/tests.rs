@@ -3,20 +3,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-use super::{rename_new, system_time, windows_reinterprets};
-
-#[test]
-fn names_that_windows_takes_for_others() {
-    for name in [
-        "CON", "con.txt", "nul", "NUL .x", "com1", "LPT9.log", "com¹", "CONOUT$", "a:b", "end.", "end ",
-        "what?", "a*b", "a|b", "<a", "a>", "a\"b",
-    ] {
-        assert!(windows_reinterprets(name), "{name:?}");
-    }
-    for name in ["console", "com", "com10", "comX", "a.con", ".hidden", "nul1", "a b", "ünï.txt", "LPT"] {
-        assert!(!windows_reinterprets(name), "{name:?}");
-    }
-}
+use super::{rename_new, system_time};
 
 #[test]
 fn times_before_and_after_1970() {
