@@ -107,7 +107,16 @@ impl Node {
                 } else {
                     let examined = Examined { free: 0, existing: Vec::new(), alternatives: Vec::new() };
                     let decision = Decision::Refused(Refusal::NotWritable);
-                    self.event(Event::Offered { transfer, from, standing, manifest, examined, decision });
+                    let code = None;
+                    self.event(Event::Offered {
+                        transfer,
+                        from,
+                        standing,
+                        manifest,
+                        examined,
+                        decision,
+                        code,
+                    });
                 }
                 return self.refuse_offer(now, transfer, Refusal::NotWritable);
             }
@@ -139,6 +148,7 @@ impl Node {
             manifest: Arc::clone(&manifest),
             examined: examined.clone(),
             decision,
+            code: None,
         };
         self.event(offered);
         match decision {

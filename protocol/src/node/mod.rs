@@ -4,6 +4,7 @@
 //! or user method, poll storage, transmits, streams, the announcement and events until each gives nothing, then ask
 //! [`Node::poll_timeout`] when to come back.
 
+mod codes;
 mod config;
 mod consent;
 mod ending;
@@ -35,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+pub use codes::{CodeError, CodeFailure, CodeFor, CodeId, CodeOptions, EnterFor};
 pub use config::{Config, Conflict, Rules, Strangers};
 pub use event::{
     Decision, DropReason, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure,
