@@ -12,7 +12,8 @@ use crate::disk::storage_error;
 /// The file's name in the home directory.
 pub const FILE_NAME: &str = "records.redb";
 
-const TABLES: [Table; 5] = [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers, Table::Transfers];
+const TABLES: [Table; 6] =
+    [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers, Table::Transfers, Table::Codes];
 
 /// The records of one home directory. Opened at the first use, and anew after an error.
 #[derive(Debug)]
@@ -150,6 +151,7 @@ fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static 
         Table::Inbox => "inbox",
         Table::Peers => "peers",
         Table::Transfers => "transfers",
+        Table::Codes => "codes",
     })
 }
 

@@ -55,6 +55,17 @@ impl Node {
 
     /// User in: offer files and directories. They are scanned, then offered as soon as the peer is reached.
     pub fn offer(&mut self, now: Instant, to: PeerId, paths: Vec<PathBuf>) -> Result<TransferId, OfferError> {
+        let offered = self.begin_offer(now, to, paths);
+        self.turn(now);
+        offered
+    }
+
+    pub(super) fn begin_offer(
+        &mut self,
+        now: Instant,
+        to: PeerId,
+        paths: Vec<PathBuf>,
+    ) -> Result<TransferId, OfferError> {
         if paths.is_empty() {
             return Err(OfferError::Nothing);
         }
@@ -82,7 +93,6 @@ impl Node {
         if self.links.to(to).is_none() {
             self.seek(now, to);
         }
-        self.turn(now);
         Ok(transfer)
     }
 

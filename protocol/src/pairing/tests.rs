@@ -1,5 +1,7 @@
 //! Codes as people type them, payloads, safety words.
 
+mod machines;
+
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
