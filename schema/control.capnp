@@ -1,5 +1,6 @@
 @0xd9a8a3c1f3f7e002;
 using Share = import "share.capnp".Share;
+using CodeStep = import "code.capnp".CodeStep;
 # What travels on the control channel of a link: one frame each, in order, both ways.
 
 struct Control {
@@ -14,6 +15,7 @@ struct Control {
     pause @7 :Data;          # either side wants a transfer to stand still: its 16 bytes
     resume @8 :Data;         # and to go on; its sender offers it again where it is not under way on this link
     share @9 :Share;         # about content known by its root
+    code @10 :CodeStep;      # on links between one-time keys, and nothing else is there
   }
 }
 

@@ -87,3 +87,12 @@ struct PlacedFile {
   file @0 :Data;
   root @1 :Data;
 }
+
+struct StoredCode {
+  # A code that was made here and is still good. It holds the code itself: whoever reads it can use it.
+  words @0 :Text;            # with - between them
+  purpose @1 :Data;          # a hash of what it is for
+  expires @2 :UInt64;        # Unix milliseconds
+  taken @3 :UInt8;           # attempts that were begun and did not prove it
+  receivers @4 :UInt16;      # how many may still use it
+}

@@ -41,3 +41,7 @@ pub mod transfer;
 mod wire;
 
 pub use node::*;
+pub use pairing::{
+    BadCode, BadPayload, Code, LAN_WORDS, MAX_PAYLOAD, MAX_WORDS, MIN_WORDS, Payload, WIDE_WORDS,
+    complete_word, nearest_word, safety_words,
+};

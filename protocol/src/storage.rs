@@ -171,6 +171,8 @@ pub enum Table {
     Peers,
     /// Transfers that were begun and are not complete.
     Transfers,
+    /// Codes that were made and are good, with their words and the attempts on them.
+    Codes,
 }
 
 /// One record.

@@ -17,7 +17,7 @@ const SERVICE: &str = "_hither._udp.local.";
 /// Most instances that are told of: more than any home or office has.
 const MOST_SEEN: usize = 1024;
 /// Most of our own former names that are remembered; the network remembers them for two minutes.
-const MOST_OWN: usize = 16;
+const MOST_OWN: usize = 128;
 /// How long to wait while the library's queue of 100 commands is full, and how often.
 const AGAIN: (Duration, usize) = (Duration::from_millis(20), 100);
 /// How long to wait for the library's thread to say goodbye to the network.
@@ -27,7 +27,7 @@ const GOODBYE: Duration = Duration::from_millis(300);
 pub(crate) struct Discovery {
     interface: Option<String>,
     addresses: Vec<SocketAddr>,
-    announcement: Option<Announcement>,
+    announcements: Vec<Announcement>,
     running: Option<Running>,
     /// Names that are or were ours.
     own: VecDeque<String>,
@@ -39,7 +39,8 @@ pub(crate) struct Discovery {
 struct Running {
     daemon: ServiceDaemon,
     events: Receiver<ServiceEvent>,
-    registered: Option<String>,
+    /// What is announced, with the full name of each.
+    registered: Vec<(Announcement, String)>,
 }
 
 impl Discovery {
@@ -48,7 +49,7 @@ impl Discovery {
         Self {
             interface,
             addresses: Vec::new(),
-            announcement: None,
+            announcements: Vec::new(),
             running: None,
             own: VecDeque::new(),
             seen: BTreeSet::new(),
@@ -64,7 +65,7 @@ impl Discovery {
         self.addresses = addresses;
         if self.addresses.is_empty() {
             // Where there is nowhere to be reached there is nothing to announce; the node has new names later.
-            self.announcement = None;
+            self.announcements.clear();
         }
         let gone = std::mem::take(&mut self.seen).into_iter();
         self.pending.extend(gone.map(|instance| Surroundings::Vanished { instance }));
@@ -72,13 +73,17 @@ impl Discovery {
         self.register().await;
     }
 
-    /// Announces this in place of what was announced before.
-    pub(crate) async fn announce(&mut self, announcement: Announcement) {
-        self.own.push_back(announcement.instance.clone());
-        if self.own.len() > MOST_OWN {
+    /// Announces these in place of what was announced before. What stays is not said again.
+    pub(crate) async fn announce(&mut self, announcements: Vec<Announcement>) {
+        for announcement in &announcements {
+            if !self.own.contains(&announcement.instance) {
+                self.own.push_back(announcement.instance.clone());
+            }
+        }
+        while self.own.len() > MOST_OWN {
             self.own.pop_front();
         }
-        self.announcement = Some(announcement);
+        self.announcements = announcements;
         self.register().await;
     }
 
@@ -110,7 +115,7 @@ impl Discovery {
     /// Says goodbye to the network and ends the library's thread.
     pub(crate) async fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
-        if let Some(name) = &running.registered {
+        for (_, name) in &running.registered {
             goodbye(&running.daemon, name).await;
         }
         if let Some(ended) = insist(|| running.daemon.shutdown()).await {
@@ -129,36 +134,41 @@ impl Discovery {
             insist(|| daemon.enable_interface(on.clone())).await?;
         }
         let events = insist(|| daemon.browse(SERVICE)).await?;
-        Some(Running { daemon, events, registered: None })
+        Some(Running { daemon, events, registered: Vec::new() })
     }
 
+    /// Lets the network know what is announced now and was not, and what is no more.
     async fn register(&mut self) {
-        let (Some(running), Some(announcement)) = (&mut self.running, &self.announcement) else { return };
-        if let Some(former) = running.registered.take() {
-            goodbye(&running.daemon, &former).await;
-        }
+        let Some(running) = &mut self.running else { return };
         let Some(port) = self.addresses.first().map(SocketAddr::port) else { return };
         let addresses: Vec<IpAddr> = self.addresses.iter().map(SocketAddr::ip).collect();
-        let text: Vec<(&str, &str)> =
-            announcement.text.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let host = format!("{}.local.", announcement.host);
-        let info = ServiceInfo::new(
-            SERVICE,
-            &announcement.instance,
-            &host,
-            addresses.as_slice(),
-            port,
-            text.as_slice(),
-        );
-        let Ok(mut info) = info else { return };
-        // The instance's name is random: a probe for others of that name would only cost 250 ms.
-        info.set_requires_probe(false);
-        if let Some(name) = &self.interface {
-            info.set_interfaces(vec![IfKind::Name(name.clone())]);
+        for (former, name) in std::mem::take(&mut running.registered) {
+            if self.announcements.contains(&former) {
+                running.registered.push((former, name));
+            } else if !self.announcements.iter().any(|it| it.instance == former.instance) {
+                goodbye(&running.daemon, &name).await;
+            }
         }
-        let name = info.get_fullname().to_owned();
-        if insist(|| running.daemon.register(info.clone())).await.is_some() {
-            running.registered = Some(name);
+        for announcement in &self.announcements {
+            if running.registered.iter().any(|(registered, _)| registered == announcement) {
+                continue;
+            }
+            let text: Vec<(&str, &str)> =
+                announcement.text.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            let host = format!("{}.local.", announcement.host);
+            let instance = &announcement.instance;
+            let info =
+                ServiceInfo::new(SERVICE, instance, &host, addresses.as_slice(), port, text.as_slice());
+            let Ok(mut info) = info else { continue };
+            // The instance's name is random: a probe for others of that name would only cost 250 ms.
+            info.set_requires_probe(false);
+            if let Some(name) = &self.interface {
+                info.set_interfaces(vec![IfKind::Name(name.clone())]);
+            }
+            let name = info.get_fullname().to_owned();
+            if insist(|| running.daemon.register(info.clone())).await.is_some() {
+                running.registered.push((announcement.clone(), name));
+            }
         }
     }
 

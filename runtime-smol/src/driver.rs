@@ -189,9 +189,9 @@ impl Driver {
             }
         }
         let sent = self.transmit();
-        while let Some(announcement) = self.node.poll_announcement() {
+        while let Some(announcements) = self.node.poll_announcement() {
             if let Some(watch) = &self.watch {
-                watch.announce(announcement);
+                watch.announce(announcements);
             }
         }
         while self.untold.is_none()

@@ -14,7 +14,8 @@ pub const FILE_NAME: &str = "records.redb";
 /// Beside it: whoever has this locked has the records.
 const LOCK_NAME: &str = "records.lock";
 
-const TABLES: [Table; 5] = [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers, Table::Transfers];
+const TABLES: [Table; 6] =
+    [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers, Table::Transfers, Table::Codes];
 
 /// The records of one home directory. Opened at the first use, and anew after an error; for writing only once there is
 /// something to write, since that alone costs seven flushes of the disk between start and end.
@@ -182,6 +183,7 @@ fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static 
         Table::Inbox => "inbox",
         Table::Peers => "peers",
         Table::Transfers => "transfers",
+        Table::Codes => "codes",
     })
 }
 

@@ -24,7 +24,7 @@ pub(crate) type Reachable = Arc<Mutex<Vec<SocketAddr>>>;
 /// The thread. It ends after [`Watch::stop`] or when this is dropped; [`Watch::join`] waits for that.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    announcements: Sender<Announcement>,
+    announcements: Sender<Vec<Announcement>>,
     thread: JoinHandle<()>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Watched {
 impl Watch {
     /// Starts it. What it sees goes to `inputs`.
     pub(crate) fn start(watched: Watched, inputs: Sender<Input>) -> io::Result<Self> {
-        // Only the last announcement matters: an older one that still waits is pushed out.
+        // Only the last word matters: an older one that still waits is pushed out.
         let (announcements, queue) = bounded(1);
         let thread = Builder::new()
             .name("hither-watch".into())
@@ -52,10 +52,10 @@ impl Watch {
         Ok(Self { announcements, thread })
     }
 
-    /// What to announce from now on.
-    pub(crate) fn announce(&self, announcement: Announcement) {
+    /// All that is to be announced from now on.
+    pub(crate) fn announce(&self, announcements: Vec<Announcement>) {
         // Fails only when the thread has ended.
-        let _ = self.announcements.force_send(announcement);
+        let _ = self.announcements.force_send(announcements);
     }
 
     /// Lets the thread end, after it has said goodbye to the local network.
@@ -71,13 +71,13 @@ impl Watch {
 }
 
 enum Happened {
-    Announce(Announcement),
+    Announce(Vec<Announcement>),
     Told(Surroundings),
     Look,
     Stop,
 }
 
-async fn watch(watched: Watched, announcements: &Receiver<Announcement>, inputs: &Sender<Input>) {
+async fn watch(watched: Watched, announcements: &Receiver<Vec<Announcement>>, inputs: &Sender<Input>) {
     let mut discovery = Discovery::new(watched.interface.clone());
     let mut discover_at = watched.discovery.map(|after| Instant::now() + after);
     let mut discovers = false;
@@ -86,7 +86,7 @@ async fn watch(watched: Watched, announcements: &Receiver<Announcement>, inputs:
     let mut next = Happened::Look;
     loop {
         match next {
-            Happened::Announce(announcement) => discovery.announce(announcement).await,
+            Happened::Announce(announcements) => discovery.announce(announcements).await,
             Happened::Told(surroundings) => {
                 if inputs.send(Input::Surroundings(surroundings)).await.is_err() {
                     break;

@@ -5,6 +5,9 @@
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 
 #[rustfmt::skip]
+#[path = "generated/code_capnp.rs"]
+pub mod code_capnp;
+#[rustfmt::skip]
 #[path = "generated/control_capnp.rs"]
 pub mod control_capnp;
 #[rustfmt::skip]

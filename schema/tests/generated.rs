@@ -15,9 +15,14 @@ fn committed_code_is_generated_from_the_committed_request() {
         .output_directory(&output)
         .run(request.as_slice())
         .expect("the generator accepts the request");
-    for name in
-        ["handshake_capnp.rs", "control_capnp.rs", "transfer_capnp.rs", "records_capnp.rs", "share_capnp.rs"]
-    {
+    for name in [
+        "code_capnp.rs",
+        "handshake_capnp.rs",
+        "control_capnp.rs",
+        "transfer_capnp.rs",
+        "records_capnp.rs",
+        "share_capnp.rs",
+    ] {
         let committed = fs::read(generated.join(name)).expect("committed code");
         let again = fs::read(output.join(name)).expect("generated code");
         assert!(committed == again, "{name} is not what request.bin generates; run schema/regenerate");

@@ -70,7 +70,7 @@ pub struct Host {
     pub(crate) boots: u32,
     pub(crate) node: Option<Node>,
     pub(crate) timer: Option<(Duration, Why)>,
-    pub(crate) announced: Option<Announcement>,
+    pub(crate) announced: Vec<Announcement>,
     pub(crate) events: Vec<Seen>,
     /// Which events [`World::expect`](crate::World::expect) has returned.
     pub(crate) taken: BTreeSet<usize>,
@@ -112,7 +112,7 @@ impl Host {
             boots: 0,
             node: None,
             timer: None,
-            announced: None,
+            announced: Vec::new(),
             events: Vec::new(),
             taken: BTreeSet::new(),
             forbidden: Vec::new(),
@@ -164,10 +164,10 @@ impl Host {
     }
 
     /// The node is gone, and what it announced with it.
-    pub(crate) fn halt(&mut self) -> Option<Announcement> {
+    pub(crate) fn halt(&mut self) -> Vec<Announcement> {
         self.node = None;
         self.timer = None;
-        self.announced.take()
+        std::mem::take(&mut self.announced)
     }
 }
 

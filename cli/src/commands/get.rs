@@ -83,7 +83,8 @@ fn get(
                     offered = true;
                     // Whoever shares it, what it holds is seen for the first time here.
                     let standing = Standing::Stranger;
-                    let event = Event::Offered { transfer, from, standing, manifest, examined, decision };
+                    let event =
+                        Event::Offered { transfer, from, standing, manifest, examined, decision, code: None };
                     match inbox.handle(event, session, screen)? {
                         Outcome::Failed(failure) => return Err(failure),
                         Outcome::Open | Outcome::Finished(_) => {}

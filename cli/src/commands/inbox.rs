@@ -156,7 +156,7 @@ impl Inbox {
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
         match event {
-            Event::Offered { transfer, from, standing, manifest, examined, decision } => {
+            Event::Offered { transfer, from, standing, manifest, examined, decision, code: _ } => {
                 let (name, bytes) = (manifest.name().to_owned(), manifest.bytes());
                 let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
                 self.offered(transfer, known, &manifest, &examined, decision, session, screen)

@@ -17,8 +17,8 @@ use super::kind::Kind;
 use super::quic::QuicLink;
 use super::set::MAX_LINKS;
 use super::{LinkKey, Links, Timers};
-use crate::entropy::Entropy;
-use crate::identity::PeerId;
+use crate::entropy::{Entropy, Stream};
+use crate::identity::{Identity, PeerId};
 use crate::noise::quic::{self, QuicCrypto};
 use crate::{Received, Transmit, Why};
 
@@ -36,9 +36,11 @@ const HALF_OPEN_OF_ADDRESS: usize = 32;
 /// What all QUIC connections share.
 pub(super) struct Datagrams {
     endpoint: Endpoint,
+    server: Arc<ServerConfig>,
     crypto: QuicCrypto,
     transport: Arc<TransportConfig>,
     first_ids: Arc<dyn Fn() -> ConnectionId + Send + Sync>,
+    tagged_ids: Stream,
     clock: Arc<Clock>,
     keys: BTreeMap<usize, LinkKey>,
     /// Links that may have something to send, in turn.
@@ -54,15 +56,18 @@ impl Datagrams {
         let mut server = ServerConfig::new(crypto.server(), quic::token_key(entropy));
         server.transport_config(Arc::clone(&transport)).time_source(Arc::clone(&clock) as _);
         server.max_incoming(64).incoming_buffer_size(64 * 1024).incoming_buffer_size_total(1024 * 1024);
-        let mut config = quic::endpoint_config(entropy);
+        let mut config = crypto.endpoint_config(entropy);
         // What we are willing to receive; what is sent is bound by probing each path.
         let _ = config.max_udp_payload_size(65_527);
         let first_ids = quic::initial_connection_ids(entropy.stream("first connection ids"));
+        let server = Arc::new(server);
         Self {
-            endpoint: Endpoint::new(Arc::new(config), Some(Arc::new(server)), true),
+            endpoint: Endpoint::new(Arc::new(config), Some(Arc::clone(&server)), true),
+            server,
             crypto,
             transport,
             first_ids,
+            tagged_ids: entropy.stream("tagged connection ids"),
             clock,
             keys: BTreeMap::new(),
             sending: VecDeque::new(),
@@ -152,30 +157,73 @@ impl Links {
             return;
         }
         let mut answer = Vec::new();
+        let one_time = self.datagrams.crypto.dialled(&incoming.orig_dst_cid());
         let many = self.datagrams.initials.1 > INITIALS_PER_SECOND || half_open >= HALF_OPEN;
         if many && !incoming.remote_address_validated() {
+            self.datagrams.crypto.retry_as(one_time);
             match self.datagrams.endpoint.retry(incoming, &mut answer) {
                 Ok(transmit) => self.datagrams.queue_answer(transmit, answer),
                 Err(error) => self.datagrams.endpoint.ignore(error.into_incoming()),
             }
+            self.datagrams.crypto.retry_as(None);
             return;
         }
+        let server = one_time.and_then(|identity| self.datagrams.crypto.server_as(&identity)).map(|crypto| {
+            let mut server = ServerConfig::clone(&self.datagrams.server);
+            server.crypto = crypto;
+            Arc::new(server)
+        });
         // Whoever cannot write a first packet for us gets no answer at all.
-        if let Ok((handle, connection)) = self.datagrams.endpoint.accept(incoming, now, &mut answer, None) {
-            self.add(handle, connection, None);
+        if let Ok((handle, connection)) = self.datagrams.endpoint.accept(incoming, now, &mut answer, server) {
+            self.add(handle, connection, None, one_time);
         }
+    }
+
+    /// Answers under a one-time key too, from now on.
+    pub(crate) fn answer_for(&mut self, identity: &Arc<Identity>) {
+        self.datagrams.crypto.answer_for(identity);
+    }
+
+    /// Answers under a one-time key no more.
+    pub(crate) fn answer_no_more_for(&mut self, identity: &PeerId) {
+        self.datagrams.crypto.answer_no_more_for(identity);
     }
 
     /// Dials a peer at an address.
     pub(crate) fn dial(&mut self, now: Instant, peer: PeerId, address: SocketAddr) -> Option<LinkKey> {
+        let config = ClientConfig::new(self.datagrams.crypto.client(peer));
+        let first_ids = Arc::clone(&self.datagrams.first_ids);
+        self.dial_with(now, config, first_ids, (peer, None), address)
+    }
+
+    /// Dials someone's one-time key under one of ours. Nothing but steps of a code go over the link, until it is adopted.
+    pub(crate) fn dial_one_time(
+        &mut self,
+        now: Instant,
+        ours: &Arc<Identity>,
+        theirs: PeerId,
+        address: SocketAddr,
+    ) -> Option<LinkKey> {
+        let config = ClientConfig::new(self.datagrams.crypto.client_as(ours, theirs));
+        let first_id = quic::tagged_id(&theirs, &mut self.datagrams.tagged_ids);
+        self.dial_with(now, config, Arc::new(move || first_id), (theirs, Some(ours.peer_id())), address)
+    }
+
+    fn dial_with(
+        &mut self,
+        now: Instant,
+        mut config: ClientConfig,
+        first_ids: Arc<dyn Fn() -> ConnectionId + Send + Sync>,
+        (peer, one_time): (PeerId, Option<PeerId>),
+        address: SocketAddr,
+    ) -> Option<LinkKey> {
         if self.closing.is_some() || self.links.len() >= MAX_LINKS {
             return None;
         }
-        let mut config = ClientConfig::new(self.datagrams.crypto.client(peer));
         config.version(quic::WIRE_VERSION).transport_config(Arc::clone(&self.datagrams.transport));
-        config.initial_dst_cid_provider(Arc::clone(&self.datagrams.first_ids));
+        config.initial_dst_cid_provider(first_ids);
         let (handle, connection) = self.datagrams.endpoint.connect(now, config, address, "").ok()?;
-        Some(self.add(handle, connection, Some(peer)))
+        Some(self.add(handle, connection, Some(peer), one_time))
     }
 
     fn add(
@@ -183,8 +231,9 @@ impl Links {
         handle: ConnectionHandle,
         connection: noq_proto::Connection,
         dialled: Option<PeerId>,
+        one_time: Option<PeerId>,
     ) -> LinkKey {
-        let link = Kind::Quic(Box::new(QuicLink::new(handle, connection, dialled)));
+        let link = Kind::Quic(Box::new(QuicLink::new(handle, connection, dialled, one_time)));
         let key = self.insert(link);
         self.datagrams.keys.insert(handle.0, key);
         key

@@ -124,6 +124,10 @@ impl Kind {
 pub(super) enum Change {
     /// The peer has proven itself.
     Up(PeerId),
+    /// It is between two one-time keys, and both have proven theirs: ours, theirs, and what no other link has.
+    Met { ours: PeerId, theirs: PeerId, session: [u8; 32] },
+    /// It was, or was to be, between two one-time keys, and is gone.
+    Parted,
     /// It was up and is gone.
     Lost { why: LinkLoss, cancelled: bool },
     /// It was dialled and never came up.

@@ -57,6 +57,11 @@ pub(crate) enum LinkEvent {
     Down { link: LinkKey, peer: PeerId, why: LinkLoss, cancelled: bool },
     /// A dial came to nothing.
     Failed { link: LinkKey, peer: PeerId, other_version: bool },
+    /// Both sides of a link have proven one-time keys. It can carry steps of a code, and nothing else until it is
+    /// adopted.
+    Met { link: LinkKey, ours: PeerId, theirs: PeerId, session: [u8; 32] },
+    /// Such a link is gone, or came to nothing.
+    Parted { link: LinkKey },
 }
 
 /// Why a link is closed, as the other side sees it.

@@ -19,6 +19,8 @@ use crate::LinkLoss;
 use crate::identity::PeerId;
 use crate::wire::{FrameReader, Malformed};
 
+/// What the exporter is asked for that codes are bound to.
+const SESSION: &[u8] = b"hither v1 code session";
 /// Bytes of one channel's turn where several wait for room.
 const SLICE: usize = 16 * 1024;
 
@@ -27,6 +29,8 @@ pub(super) struct QuicLink {
     pub(super) handle: ConnectionHandle,
     pub(super) connection: Connection,
     dialled: Option<PeerId>,
+    /// The one-time key of ours that it is a link of, until it is adopted.
+    one_time: Option<PeerId>,
     peer: Option<PeerId>,
     control: Option<StreamId>,
     control_in: FrameReader,
@@ -53,11 +57,17 @@ enum Closing {
 }
 
 impl QuicLink {
-    pub(super) fn new(handle: ConnectionHandle, connection: Connection, dialled: Option<PeerId>) -> Self {
+    pub(super) fn new(
+        handle: ConnectionHandle,
+        connection: Connection,
+        dialled: Option<PeerId>,
+        one_time: Option<PeerId>,
+    ) -> Self {
         Self {
             handle,
             connection,
             dialled,
+            one_time,
             peer: None,
             control: None,
             control_in: FrameReader::default(),
@@ -122,12 +132,29 @@ impl QuicLink {
     fn connected(&mut self) -> Option<Change> {
         let identity = self.connection.crypto_session().peer_identity()?;
         let peer = *identity.downcast::<PeerId>().ok()?;
-        self.peer = Some(peer);
         if self.connection.side() == Side::Client {
             self.control = self.connection.streams().open(Dir::Bi);
             self.raise_control();
         }
-        Some(Change::Up(peer))
+        let Some(ours) = self.one_time else {
+            self.peer = Some(peer);
+            return Some(Change::Up(peer));
+        };
+        let mut session = [0; 32];
+        self.connection.crypto_session().export_keying_material(&mut session, SESSION, &[]).ok()?;
+        Some(Change::Met { ours, theirs: peer, session })
+    }
+
+    /// Whether it is between one-time keys, and not adopted.
+    pub(super) fn is_one_time(&self) -> bool {
+        self.one_time.is_some()
+    }
+
+    /// Whoever holds the one-time key at the other end is this peer.
+    pub(super) fn adopt(&mut self, peer: PeerId) {
+        self.one_time = None;
+        self.dialled = self.dialled.map(|_| peer);
+        self.peer = Some(peer);
     }
 
     fn stream_event(&mut self, event: StreamEvent, changes: &mut Vec<Change>) {
@@ -224,6 +251,9 @@ impl QuicLink {
 
     /// What the loss of its connection is to those above.
     fn lost(&self, reason: &ConnectionError) -> Option<Change> {
+        if self.one_time.is_some() {
+            return Some(Change::Parted);
+        }
         if self.peer.is_none() {
             let other_version = *reason == ConnectionError::VersionMismatch;
             return self.dialled.map(|_| Change::Failed { other_version });

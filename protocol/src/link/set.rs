@@ -106,6 +106,10 @@ impl Links {
                     self.events.push_back(LinkEvent::Failed { link: key, peer, other_version });
                 }
                 (Change::Finished, _) => link.get_mut().close(now, CloseCode::Done),
+                (Change::Met { ours, theirs, session }, _) => {
+                    self.events.push_back(LinkEvent::Met { link: key, ours, theirs, session });
+                }
+                (Change::Parted, _) => self.events.push_back(LinkEvent::Parted { link: key }),
                 (Change::Lost { .. } | Change::Failed { .. }, None) => {}
             }
         }
@@ -262,6 +266,28 @@ impl Links {
         if self.links.contains_key(&link) {
             self.touched.insert(link);
         }
+    }
+
+    /// Whether a link is between one-time keys: it carries steps of a code and nothing else.
+    pub(crate) fn is_one_time(&self, link: LinkKey) -> bool {
+        matches!(self.links.get(&link), Some(Kind::Quic(found)) if found.is_one_time() && !found.is_closed())
+    }
+
+    /// Whoever holds the one-time key at a link's other end has proven to be this peer: it is a link like any other now.
+    pub(crate) fn adopt(&mut self, link: LinkKey, peer: PeerId) {
+        let Some(found) = self.links.get_mut(&link).and_then(Kind::quic) else { return };
+        if found.is_closed() || !found.is_one_time() {
+            return;
+        }
+        found.adopt(peer);
+        self.by_peer.entry(peer).or_default().push(link);
+        self.events.push_back(LinkEvent::Up { link, peer });
+        self.touched.insert(link);
+    }
+
+    /// Closes a link once the control messages that wait have arrived.
+    pub(crate) fn part(&mut self, link: LinkKey) {
+        self.with(link, |found| found.close_gently());
     }
 
     /// Gives up a dial that is not needed any more.

@@ -23,7 +23,8 @@ impl Node {
         from: PeerId,
         standing: Standing,
     ) -> Result<(), Refusal> {
-        let unexpected = self.rules.only_expected && !self.rules.expected.contains(&from);
+        let expected = self.rules.expected.contains(&from) || self.codes.expects(from);
+        let unexpected = self.rules.only_expected && !expected;
         if self.rules.into.is_none() || unexpected || self.contacts.is_blocked(from) {
             return Err(Refusal::Declined);
         }
@@ -107,7 +108,16 @@ impl Node {
                 } else {
                     let examined = Examined { free: 0, existing: Vec::new(), alternatives: Vec::new() };
                     let decision = Decision::Refused(Refusal::NotWritable);
-                    self.event(Event::Offered { transfer, from, standing, manifest, examined, decision });
+                    let code = self.codes.of(from);
+                    self.event(Event::Offered {
+                        transfer,
+                        from,
+                        standing,
+                        manifest,
+                        examined,
+                        decision,
+                        code,
+                    });
                 }
                 return self.refuse_offer(now, transfer, Refusal::NotWritable);
             }
@@ -119,10 +129,12 @@ impl Node {
         if let Err(why) = self.permitted(now, from, standing) {
             return self.refuse_offer(now, transfer, why);
         }
+        let code = self.codes.of(from);
         let taken = !examined.existing.is_empty() && self.rules.conflict == Conflict::Refuse;
         let decision = if examined.free < needed(&manifest, &examined, self.rules.conflict) {
             Decision::Refused(Refusal::NoSpace)
         } else if self.rules.ask_always
+            || (code.is_some() && self.rules.strangers != Strangers::Accept)
             || (standing == Standing::Stranger && self.rules.strangers == Strangers::Ask)
             || (taken && self.rules.ask_conflicts)
         {
@@ -139,6 +151,7 @@ impl Node {
             manifest: Arc::clone(&manifest),
             examined: examined.clone(),
             decision,
+            code,
         };
         self.event(offered);
         match decision {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::codes::{CodeFailure, CodeId};
 use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::storage::{Examined, RecoverError, ScanError, StorageError};
@@ -94,6 +95,8 @@ pub enum Event {
         examined: Examined,
         /// What the rules say. After [`Decision::Ask`] the node waits for `accept` or `refuse`.
         decision: Decision,
+        /// The code by which the sender was met, if it was by one.
+        code: Option<CodeId>,
     },
     /// A stranger's offer was refused by rule. Told once for each stranger.
     TurnedAway {
@@ -238,6 +241,59 @@ pub enum Event {
     Lonely {
         /// What is fetched.
         transfer: TransferId,
+    },
+    /// A code of ours can be entered by others from now on: [`Node::code`](crate::Node::code) gives its words.
+    CodeReady {
+        /// Which.
+        id: CodeId,
+        /// Until when: Unix milliseconds.
+        expires: u64,
+        /// How many wrong ones can still be tried. Fewer than three: it was made before, for the same.
+        left: u8,
+    },
+    /// Somebody tried a wrong code on one of ours, or broke off in the middle of trying one.
+    CodeAttempt {
+        /// Which.
+        id: CodeId,
+        /// How many wrong ones can still be tried.
+        left: u8,
+    },
+    /// Three wrong codes were tried on one of ours: it is good for nothing any more.
+    CodeBurnt {
+        /// Which.
+        id: CodeId,
+    },
+    /// The time of a code of ours is over.
+    CodeExpired {
+        /// Which.
+        id: CodeId,
+    },
+    /// A code of ours was used by as many as it was made for.
+    CodeUsed {
+        /// Which.
+        id: CodeId,
+    },
+    /// Somebody was found who may have made the code that was entered here; they are asked.
+    CodeFound {
+        /// Which.
+        id: CodeId,
+    },
+    /// Both sides have proven the code, and who they are. There is a link to the other; what the code is for follows,
+    /// by the events of any other peer.
+    CodeProven {
+        /// Which.
+        id: CodeId,
+        /// Who the other is.
+        peer: PeerId,
+        /// The transfer in which the code's paths are offered to them, where there are any.
+        transfer: Option<TransferId>,
+    },
+    /// A code that was entered here came to nothing, or what was to come of one did.
+    CodeFailed {
+        /// Which.
+        id: CodeId,
+        /// Why.
+        why: CodeFailure,
     },
     /// Who is near has changed.
     NearbyChanged,

@@ -4,6 +4,7 @@
 //! or user method, poll storage, transmits, streams, the announcement and events until each gives nothing, then ask
 //! [`Node::poll_timeout`] when to come back.
 
+mod codes;
 mod config;
 mod consent;
 mod ending;
@@ -35,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+pub use codes::{CodeError, CodeFailure, CodeFor, CodeId, CodeOptions, EnterFor};
 pub use config::{Config, Conflict, Rules, Strangers};
 pub use event::{
     Decision, DropReason, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure,
@@ -48,6 +50,7 @@ pub use types::{
     TransferState, TransferView,
 };
 
+use self::codes::Codes;
 use self::inflow::Inflow;
 use self::limits::Shares;
 use self::receiving::Incoming;
@@ -62,7 +65,7 @@ use crate::identity::{Identity, PeerId};
 use crate::link::{ChannelId, LinkKey, Links, Timers};
 use crate::noise::quic::{Ciphers, NetworkId, QuicCrypto};
 use crate::pairing::Contacts;
-use crate::reach::{Dialler, Nearby};
+use crate::reach::{Cards, Dialler, Nearby};
 use crate::storage::{Done, StorageId, StorageRequest, Work};
 use crate::transfer::TransferId;
 
@@ -87,6 +90,10 @@ pub struct Node {
     contacts: Contacts,
     dialler: Dialler,
     nearby: Nearby,
+    /// How the node itself is announced.
+    announced: Option<Announcement>,
+    cards: Cards,
+    codes: Codes,
     storage: StorageQueue,
     outgoing: BTreeMap<TransferId, Outgoing>,
     incoming: BTreeMap<TransferId, Incoming>,
@@ -156,6 +163,9 @@ impl Node {
             contacts: Contacts::default(),
             dialler: Dialler::new(config.reach_within),
             nearby: Nearby::new(me.peer_id(), entropy.stream("nearby")),
+            announced: None,
+            cards: Cards::new(entropy.stream("cards")),
+            codes: Codes::new(entropy.stream("codes")),
             storage,
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
@@ -217,6 +227,7 @@ impl Node {
                 Why::Settle => self.settle_due(now),
                 Why::Room => self.feed_starved(),
                 Why::Share => self.sharing_timeout(now),
+                Why::Code => self.codes_timeout(now),
                 Why::Close => self.part(now),
                 Why::Limit => self.limit_lifted(now),
                 Why::Dial | Why::Stream => {}
@@ -279,10 +290,14 @@ impl Node {
     pub fn handle_surroundings(&mut self, now: Instant, surroundings: Surroundings) {
         match surroundings {
             Surroundings::Addresses(addresses) => {
-                self.nearby.set_addresses(self.unix_time(now), addresses);
+                if self.nearby.set_addresses(self.unix_time(now), addresses) {
+                    self.cards.rename();
+                }
             }
+            Surroundings::Sighted(sighting) if Cards::is_card(&sighting) => self.card_sighted(now, &sighting),
             Surroundings::Sighted(sighting) => self.sighted(now, &sighting),
             Surroundings::Vanished { instance } => {
+                self.cards.vanished(&instance);
                 if let Some((peer, addresses)) = self.nearby.vanished(&instance) {
                     if let Some(peer) = peer {
                         self.dialler.forget(peer, &addresses);
@@ -302,12 +317,20 @@ impl Node {
     pub fn handle_entropy(&mut self, fresh: &[u8; 32]) {
         self.entropy.mix(fresh);
         self.ids.mix(fresh);
+        self.codes.mix(fresh);
         self.links.mix(fresh);
     }
 
-    /// Surroundings out: what to announce on the local network from now on, when that has changed.
-    pub fn poll_announcement(&mut self) -> Option<Announcement> {
-        self.nearby.take_announcement()
+    /// Surroundings out: all that is to be announced on the local network from now on, in place of what was announced
+    /// before, when that has changed. Two of them stay the same instance as long as they have the same name.
+    pub fn poll_announcement(&mut self) -> Option<Vec<Announcement>> {
+        let cards = self.cards.take_changed();
+        match self.nearby.take_announcement() {
+            Some(announcement) => self.announced = Some(announcement),
+            None if !cards => return None,
+            None => {}
+        }
+        Some(self.announced.iter().cloned().chain(self.cards.announcements()).collect())
     }
 
     /// User out: the next thing the user should see.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
+use super::CodeId;
+use super::codes::CodeWrite;
 use super::sharing::Job;
 use crate::chat::ChatTicket;
 use crate::storage::{ReadChunk, StorageId, StorageRequest, Work};
@@ -34,6 +36,7 @@ pub(super) enum Purpose {
     Close(TransferId),
     Discard(TransferId),
     Share(TransferId, Job),
+    Code(CodeId, CodeWrite),
 }
 
 impl Purpose {
@@ -104,8 +107,10 @@ impl StorageQueue {
         if purpose.moves().is_some() {
             self.moving = self.moving.saturating_sub(1);
         }
-        let lasting =
-            matches!(purpose, Purpose::Chat(_) | Purpose::Contacts | Purpose::Records | Purpose::Discard(_));
+        let lasting = matches!(
+            purpose,
+            Purpose::Chat(_) | Purpose::Contacts | Purpose::Records | Purpose::Discard(_) | Purpose::Code(..)
+        );
         if lasting {
             self.lasting = self.lasting.saturating_sub(1);
         }

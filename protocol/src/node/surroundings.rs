@@ -29,10 +29,10 @@ pub struct Sighting {
     pub text: Vec<(String, String)>,
 }
 
-/// What to announce on the local network as `_hither._udp.local.`, in place of what was announced before.
+/// A service instance to announce on the local network as `_hither._udp.local.`.
 ///
-/// It names no person: instance and host are random and change with the network, the text is recognisable only
-/// to those who know this node's id.
+/// It names no person: instance and host are random and change with the network. The text of the node's own is
+/// recognisable only to those who know its id; that of a code says where its sides meet, and a one-time key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     /// Instance name.

@@ -79,6 +79,8 @@ pub enum Why {
     Room,
     /// What is fetched or shared is to be looked at: someone is silent, or to be told, or tried again.
     Share,
+    /// A code expires, or somebody who was found or has come by one is waited for no longer.
+    Code,
     /// Closing has waited long enough.
     Close,
     /// A limit on bytes a second lets more go.

@@ -37,6 +37,7 @@ impl Node {
             self.run_outgoing(now);
             self.run_incoming(now);
             self.run_sharing(now);
+            self.run_codes(now);
             self.run_chat(now);
             self.run_closing(now);
             if self.links.is_quiet() {
@@ -92,6 +93,8 @@ impl Node {
                 self.streams.gone(link);
                 self.dialler.failed(now, peer, link, other_version);
             }
+            LinkEvent::Met { link, ours, theirs, session } => self.code_met(now, link, ours, theirs, session),
+            LinkEvent::Parted { link } => self.code_parted(now, link),
         }
     }
 
@@ -140,6 +143,9 @@ impl Node {
         if self.is_crowded() {
             self.starved.insert(link);
             return;
+        }
+        if self.links.is_one_time(link) {
+            return self.read_code_link(now, link);
         }
         let Some(peer) = self.links.peer(link) else { return };
         loop {
@@ -191,6 +197,8 @@ impl Node {
             Control::Resume { transfer } => self.paused_by_peer(now, link, peer, transfer, false),
             Control::Cancel { transfer, reason } => self.cancelled_by_peer(now, link, transfer, reason),
             Control::Share(said) => self.share_said(now, link, peer, said),
+            // Only a link between one-time keys has any, and this one is not any more, or never was.
+            Control::Code(_) => self.links.fail(now, link),
         }
     }
 
@@ -274,7 +282,7 @@ impl Node {
     pub(super) fn standing(&self, peer: PeerId) -> Standing {
         if self.contacts.contains(peer) {
             Standing::Contact
-        } else if self.rules.expected.contains(&peer) {
+        } else if self.rules.expected.contains(&peer) || self.codes.expects(peer) {
             Standing::Expected
         } else {
             Standing::Stranger
@@ -299,10 +307,12 @@ impl Node {
                         Table::Contacts => self.contacts.load(record),
                         Table::Outbox | Table::Peers => self.chat.load(record),
                         Table::Transfers => self.unfinished.load(record),
+                        Table::Codes => self.codes.load(record),
                         Table::Inbox => {}
                     }
                 }
                 self.state = State::Ready;
+                self.forget_expired_codes(now);
                 self.event(Event::Ready);
                 self.ask_for_unfinished(now);
                 self.feed_starved();
@@ -344,6 +354,7 @@ impl Node {
             (Purpose::Check(transfer), Done::Checked(result)) => self.checked(now, transfer, result),
             (Purpose::Close(transfer) | Purpose::Discard(transfer), _) => self.let_go(now, transfer),
             (Purpose::Share(share, job), result) => self.share_stored(now, share, job, result),
+            (Purpose::Code(id, write), Done::Committed(result)) => self.code_stored(now, id, write, result),
             // A runtime that answers with another kind of result has a fault of its own; nothing rests on it.
             (_, _) => {}
         }

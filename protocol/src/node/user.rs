@@ -76,6 +76,19 @@ impl Node {
         paths: Vec<PathBuf>,
         links: bool,
     ) -> Result<TransferId, OfferError> {
+        let offered = self.begin_offer(now, to, paths, links);
+        self.turn(now);
+        offered
+    }
+
+    /// The same within a turn.
+    pub(super) fn begin_offer(
+        &mut self,
+        now: Instant,
+        to: PeerId,
+        paths: Vec<PathBuf>,
+        links: bool,
+    ) -> Result<TransferId, OfferError> {
         if paths.is_empty() {
             return Err(OfferError::Nothing);
         }
@@ -103,7 +116,6 @@ impl Node {
         if self.links.to(to).is_none() {
             self.seek(now, to);
         }
-        self.turn(now);
         Ok(transfer)
     }
 

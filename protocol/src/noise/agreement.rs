@@ -72,8 +72,8 @@ pub(super) struct Shared {
     pub(super) identity: Arc<Identity>,
     network: NetworkId,
     pub(super) ciphers: Ciphers,
-    /// Locked once a handshake.
-    ephemerals: Mutex<Stream>,
+    /// Locked once a handshake. Shared by all identities of a node.
+    ephemerals: Arc<Mutex<Stream>>,
 }
 
 impl Shared {
@@ -83,7 +83,12 @@ impl Shared {
         ciphers: Ciphers,
         ephemerals: Stream,
     ) -> Self {
-        Self { identity, network, ciphers, ephemerals: Mutex::new(ephemerals) }
+        Self { identity, network, ciphers, ephemerals: Arc::new(Mutex::new(ephemerals)) }
+    }
+
+    /// The same for another identity of this node.
+    pub(super) fn of(&self, identity: Arc<Identity>) -> Self {
+        Self { identity, ephemerals: Arc::clone(&self.ephemerals), ..*self }
     }
 
     pub(super) fn mix(&self, fresh: &[u8; 32]) {

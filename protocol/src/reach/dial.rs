@@ -53,6 +53,11 @@ impl Dialler {
         Self { within, known: BTreeMap::new(), wanted: BTreeMap::new() }
     }
 
+    /// How long searches last.
+    pub(crate) fn within(&self) -> Duration {
+        self.within
+    }
+
     /// A peer is said to be at an address; the newest word is tried first.
     pub(crate) fn learn(&mut self, now: Instant, peer: PeerId, address: SocketAddr) {
         if self.known.len() >= MAX_KNOWN

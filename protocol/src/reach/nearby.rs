@@ -66,21 +66,23 @@ impl Nearby {
         }
     }
 
-    /// This node's own addresses. On a network of its own it goes by other random names.
-    pub(crate) fn set_addresses(&mut self, unix_time: u64, mut addresses: Vec<SocketAddr>) {
+    /// This node's own addresses. On a network of its own it goes by other random names. Whether they are others than
+    /// before.
+    pub(crate) fn set_addresses(&mut self, unix_time: u64, mut addresses: Vec<SocketAddr>) -> bool {
         addresses.sort_unstable();
         if addresses == self.own {
-            return;
+            return false;
         }
         self.own = addresses;
         if self.own.is_empty() {
             self.announcement = None;
-            return;
+            return true;
         }
         self.instance = hex(&self.random.bytes::<8>());
         self.host = format!("h{}", hex(&self.random.bytes::<8>()));
         self.salt = self.random.bytes();
         self.announce(unix_time);
+        true
     }
 
     /// Time went on: a new epoch has new MACs.

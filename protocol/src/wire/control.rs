@@ -2,7 +2,7 @@
 
 use hither_schema::control_capnp::{self as schema, control};
 
-use super::{Envelope, Malformed, Share, encode, exact, read};
+use super::{CodeStep, Envelope, Malformed, Share, encode, exact, read};
 use crate::Refusal;
 use crate::chat::MessageId;
 use crate::transfer::TransferId;
@@ -27,6 +27,7 @@ pub(crate) enum Control {
     Pause { transfer: TransferId },
     Resume { transfer: TransferId },
     Share(Share),
+    Code(CodeStep),
 }
 
 /// What became of a message.
@@ -191,6 +192,7 @@ impl Control {
             Self::Pause { transfer } => root.set_pause(&transfer.0),
             Self::Resume { transfer } => root.set_resume(&transfer.0),
             Self::Share(share) => share.fill(root.init_share()),
+            Self::Code(step) => step.fill(root.init_code()),
         })
     }
 
@@ -245,6 +247,7 @@ impl Control {
             control::Pause(transfer) => Self::Pause { transfer: TransferId(exact(transfer?)?) },
             control::Resume(transfer) => Self::Resume { transfer: TransferId(exact(transfer?)?) },
             control::Share(share) => Self::Share(Share::parse(share?)?),
+            control::Code(step) => Self::Code(CodeStep::parse(step?)?),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! Every message is a frame: its length as a little-endian `u32`, then one Cap'n Proto message, unpacked, in the
 //! standard stream framing. PROTOCOL.md says the same in prose.
 
+mod code;
 mod control;
 mod envelope;
 mod frame;
@@ -13,6 +14,7 @@ mod share;
 mod tests;
 mod transfer;
 
+pub(crate) use code::{CodeIdentity, CodeRefusal, CodeStep, Proof, StoredCode, Wants};
 pub(crate) use control::{
     Answer, CancelReason, ChunkRun, Control, EntrySet, MAX_RUNS, REVISION, ReceiptState, Wanted,
 };

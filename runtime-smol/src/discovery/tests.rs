@@ -96,13 +96,13 @@ fn two_find_each_other_and_part() {
         let (mut a, mut b) = (Discovery::new(Some("lo".into())), Discovery::new(Some("lo".into())));
         a.restart(addresses(1001)).await;
         b.restart(addresses(1002)).await;
-        a.announce(announcement("a")).await;
-        b.announce(announcement("b")).await;
+        a.announce(vec![announcement("a")]).await;
+        b.announce(vec![announcement("b")]).await;
         until(&mut a, Some(("b", 1002)), None).await;
         until(&mut b, Some(("a", 1001)), None).await;
 
         // A new name in place of the old one.
-        a.announce(announcement("c")).await;
+        a.announce(vec![announcement("c")]).await;
         until(&mut b, Some(("c", 1001)), Some("a")).await;
 
         // Started anew, as after a change of interfaces: everyone is told as gone, then as seen.

@@ -201,14 +201,17 @@ impl World {
 
     fn poll_announcement(&mut self, id: HostId) -> bool {
         let host = &mut self.hosts[id.0];
-        let Some(announcement) = host.node.as_mut().and_then(|node| node.poll_announcement()) else {
+        let Some(announced) = host.node.as_mut().and_then(|node| node.poll_announcement()) else {
             return false;
         };
-        let old = host.announced.replace(announcement.clone());
-        if let Some(old) = old.filter(|old| old.instance != announcement.instance) {
-            self.tell_gone(id, old.instance);
+        let old = std::mem::replace(&mut host.announced, announced.clone());
+        for old in &old {
+            if !announced.iter().any(|it| it.instance == old.instance) {
+                self.tell_gone(id, old.instance.clone());
+            }
         }
-        self.tell_of(id, None);
+        let new: Vec<_> = announced.into_iter().filter(|it| !old.contains(it)).collect();
+        self.tell_of_these(id, None, new);
         true
     }
 
@@ -244,7 +247,7 @@ impl World {
         if let Some((at, _)) = self.hosts[id.0].timer {
             self.timers.remove(&(at, id));
         }
-        if let Some(announced) = self.hosts[id.0].halt() {
+        for announced in self.hosts[id.0].halt() {
             self.tell_gone(id, announced.instance);
         }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hither_protocol::{EcnCodepoint, Sighting, Surroundings};
+use hither_protocol::{Announcement, EcnCodepoint, Sighting, Surroundings};
 
 use super::World;
 use super::drive::Happening;
@@ -100,11 +100,17 @@ impl World {
 
     /// Lets `only`, or every other host on the same local network, hear what a host announces.
     pub(super) fn tell_of(&mut self, of: HostId, only: Option<HostId>) {
-        let host = self.host(of);
-        let Some(announced) = host.announced.clone() else { return };
-        let sighting =
-            Sighting { instance: announced.instance, addresses: vec![host.address], text: announced.text };
-        self.tell(of, only, &Surroundings::Sighted(sighting));
+        let announced = self.host(of).announced.clone();
+        self.tell_of_these(of, only, announced);
+    }
+
+    /// The same of some of what it announces.
+    pub(super) fn tell_of_these(&mut self, of: HostId, only: Option<HostId>, announced: Vec<Announcement>) {
+        let address = self.host(of).address;
+        for Announcement { instance, text, .. } in announced {
+            let sighting = Sighting { instance, addresses: vec![address], text };
+            self.tell(of, only, &Surroundings::Sighted(sighting));
+        }
     }
 
     /// Lets every other host on the same local network know that a service is gone.

@@ -143,7 +143,7 @@ impl Node {
         let standing = self.standing(from);
         self.wake_sharing(until);
         let decision = Decision::Ask;
-        self.event(Event::Offered { transfer: id, from, standing, manifest, examined, decision });
+        self.event(Event::Offered { transfer: id, from, standing, manifest, examined, decision, code: None });
     }
 
     /// The user takes it.

@@ -440,6 +440,7 @@ impl Scripted {
                     self.up.push(link);
                 }
                 LinkEvent::Down { link, .. } | LinkEvent::Failed { link, .. } => self.down.push(link),
+                LinkEvent::Met { .. } | LinkEvent::Parted { .. } => {}
             }
         }
         for link in touched.iter().filter(|_| !self.reads_no_control) {

@@ -6,6 +6,7 @@ use noq_proto::crypto::{ClientConfig, Keys, ServerConfig, Session, UnsupportedVe
 use noq_proto::transport_parameters::TransportParameters;
 use noq_proto::{ConnectError, ConnectionId, Side};
 
+use super::identities::Identities;
 use super::session::NoiseSession;
 use super::{WIRE_VERSION, initial};
 use crate::identity::PeerId;
@@ -36,6 +37,14 @@ impl ClientConfig for Client {
 
 pub(super) struct Server {
     pub(super) shared: Arc<Shared>,
+    pub(super) others: Arc<Identities>,
+}
+
+impl Server {
+    /// Who is meant by a packet's connection id.
+    fn dialled(&self, dst_cid: &ConnectionId) -> PeerId {
+        self.others.dialled(dst_cid).unwrap_or_else(|| Arc::clone(&self.shared)).identity.peer_id()
+    }
 }
 
 impl ServerConfig for Server {
@@ -43,11 +52,11 @@ impl ServerConfig for Server {
         if version != WIRE_VERSION {
             return Err(UnsupportedVersion);
         }
-        Ok(initial::keys(&self.shared.identity.peer_id(), &dst_cid, Side::Server))
+        Ok(initial::keys(&self.dialled(&dst_cid), &dst_cid, Side::Server))
     }
 
     fn retry_tag(&self, _version: u32, orig_dst_cid: ConnectionId, packet: &[u8]) -> [u8; 16] {
-        initial::retry_tag(&self.shared.identity.peer_id(), &orig_dst_cid, &[packet])
+        initial::retry_tag(&self.dialled(&orig_dst_cid), &orig_dst_cid, &[packet])
     }
 
     fn start_session(&self, _version: u32, params: &TransportParameters) -> Box<dyn Session> {

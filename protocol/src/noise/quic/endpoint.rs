@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::WIRE_VERSION;
+use super::identities::{FIRST_LENGTH, Identities, tagged};
 use crate::entropy::{Entropy, Stream};
 
 /// The length of the connection ids that we give out, in bytes.
@@ -32,6 +33,18 @@ pub fn endpoint_config(entropy: &mut Entropy) -> EndpointConfig {
     config
 }
 
+/// The same, where Retry packets are sent for several identities.
+pub(super) fn with_identities(entropy: &mut Entropy, others: &Arc<Identities>) -> EndpointConfig {
+    let mut config = endpoint_config(entropy);
+    let ids = Arc::new(Mutex::new(entropy.stream("connection ids of identities")));
+    let others = Arc::clone(others);
+    config.cid_generator(Arc::new(move || {
+        let inner = ConnectionIds { stream: Arc::clone(&ids) };
+        Box::new(IdentityConnectionIds { inner, others: Arc::clone(&others) })
+    }));
+    config
+}
+
 /// Seals the tokens by which an address proves itself.
 pub fn token_key(entropy: &mut Entropy) -> Arc<dyn HandshakeTokenKey> {
     Arc::new(TokenKey { key: entropy.stream("tokens").bytes() })
@@ -40,7 +53,8 @@ pub fn token_key(entropy: &mut Entropy) -> Arc<dyn HandshakeTokenKey> {
 /// For `ClientConfig::initial_dst_cid_provider`: the first ids that a client calls its servers by.
 pub fn initial_connection_ids(stream: Stream) -> Arc<dyn Fn() -> ConnectionId + Send + Sync> {
     let stream = Mutex::new(stream);
-    Arc::new(move || draw(&stream))
+    // As long as those that are tagged, so that none of them shows.
+    Arc::new(move || draw::<FIRST_LENGTH>(&stream))
 }
 
 struct ConnectionIds {
@@ -49,7 +63,7 @@ struct ConnectionIds {
 
 impl ConnectionIdGenerator for ConnectionIds {
     fn generate_cid(&mut self) -> ConnectionId {
-        draw(&self.stream)
+        draw::<CONNECTION_ID_LENGTH>(&self.stream)
     }
 
     fn cid_len(&self) -> usize {
@@ -61,9 +75,29 @@ impl ConnectionIdGenerator for ConnectionIds {
     }
 }
 
-fn draw(stream: &Mutex<Stream>) -> ConnectionId {
+struct IdentityConnectionIds {
+    inner: ConnectionIds,
+    others: Arc<Identities>,
+}
+
+impl ConnectionIdGenerator for IdentityConnectionIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let drawn = self.inner.generate_cid();
+        self.others.retrying().map_or(drawn, |identity| tagged(&identity, &drawn))
+    }
+
+    fn cid_len(&self) -> usize {
+        self.inner.cid_len()
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        self.inner.cid_lifetime()
+    }
+}
+
+fn draw<const N: usize>(stream: &Mutex<Stream>) -> ConnectionId {
     let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
-    ConnectionId::new(&stream.bytes::<CONNECTION_ID_LENGTH>())
+    ConnectionId::new(&stream.bytes::<N>())
 }
 
 #[derive(ZeroizeOnDrop)]

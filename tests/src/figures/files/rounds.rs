@@ -73,7 +73,7 @@ impl Rounds<'_> {
         if self.case == Case::Small {
             // ext4 leaves a freed inode alone for minutes, and each new file looks at all of these first: whoever is
             // next would pay for what was removed. It goes with everything else.
-            scratch.keep();
+            let _ = scratch.keep();
         } else {
             scratch.close()?;
         }
