@@ -39,7 +39,14 @@ struct Unfinished {
     sending @7 :List(Text);  # the paths, as they were named
     receiving @8 :Receiving;
     complete @9 :Data;       # received and in place, with this root
+    fetching @10 :Fetching;
   }
+}
+
+struct Fetching {
+  # From whoever has some of it.
+  ticket @0 :Text;
+  receiving @1 :Receiving;
 }
 
 struct Receiving {

@@ -85,8 +85,15 @@ impl Case {
         let event = self.world.expect(host, "the end", limit, |event| {
             matches!(event, Event::Finished { .. } | Event::Failed { .. })
         });
-        let Event::Failed { why, kept: 0, .. } = event else { panic!("{event:?}") };
+        let Event::Failed { transfer, why, kept: 0, resumable } = event else { panic!("{event:?}") };
         self.world.run_for(Duration::from_secs(1));
+        if resumable {
+            let left = self.world.disk(host).list(RECEIVED);
+            let hidden = |path: &PathBuf| path.to_string_lossy().starts_with(".hither-");
+            assert!(left.keys().all(hidden), "partial files and the journal: {left:?}");
+            self.world.ask(host, |node, now| node.cancel(now, transfer)).unwrap();
+            self.world.run_for(Duration::from_secs(1));
+        }
         assert_eq!(self.world.disk(host).list(RECEIVED).len(), 0, "nothing is left");
         why
     }
@@ -269,34 +276,75 @@ fn where_only_a_liar_has_it_nothing_comes_of_it() {
 }
 
 #[test]
-fn whoever_announces_what_is_not_there_is_dropped_and_named() {
+fn a_sharer_whose_file_changes_says_so_and_the_others_go_on() {
     let mut case = Case::new(1, 150 * CHUNK);
     let (_, ticket) = case.sharer("alice");
-    let (mallory, _) = case.sharer("mallory");
+    let (carol, _) = case.sharer("carol");
     let bob = case.host("bob");
-    let liar = case.world.peer(mallory);
-    let at = case.world.host(mallory).address();
-    case.world.ask(bob, |node, now| node.add_address(now, liar, at));
+    let careless = case.world.peer(carol);
+    let at = case.world.host(carol).address();
+    case.world.ask(bob, |node, now| node.add_address(now, careless, at));
     // Asked slowly enough that there is something left to ask of both.
     case.world.set_default_link(LinkConfig::dsl());
-    case.get(bob, &ticket, &[liar]);
-    case.world.disk(mallory).put_file("/home/film", vec![0; 5]);
+    case.get(bob, &ticket, &[careless]);
+    case.world.disk(carol).put_file("/home/film", vec![0; 5]);
     case.expect_film(bob);
-    assert_eq!(case.dropped(bob), [(liar, DropReason::Misleading)]);
+    assert_eq!(case.dropped(bob), [], "whoever says so does nothing wrong");
     let changed = |event: &Event| matches!(event, Event::ShareChanged { .. });
-    assert_eq!(case.world.host(mallory).count(changed), 1, "and the sharer is told, once");
+    assert_eq!(case.world.host(carol).count(changed), 1, "the sharer is told, once");
+    let told = |event: &Event| {
+        matches!(event, Event::SourceChanged { peer, path, .. } if *peer == careless && path.as_str() == "film")
+    };
+    assert_eq!(case.world.host(bob).count(told), 1, "and so is the getter");
 }
 
 #[test]
-fn a_small_file_that_has_changed_is_waited_for_no_longer_than_a_minute() {
-    let mut case = Case::new(1, 8 * CHUNK);
-    let (alice, ticket) = case.sharer("alice");
-    case.world.disk(alice).put_file("/home/film", vec![0; 5]);
-    let bob = case.host("bob");
+fn a_file_that_has_changed_where_nobody_else_has_it_is_not_waited_for() {
+    for chunks in [8, 300] {
+        let mut case = Case::new(1, chunks * CHUNK);
+        let (alice, ticket) = case.sharer("alice");
+        case.world.disk(alice).put_file("/home/film", vec![0; 5]);
+        let bob = case.host("bob");
+        case.get(bob, &ticket, &[]);
+        let begun = case.world.now();
+        assert_eq!(case.expect_failure(bob), TransferFailure::SourceChanged(None));
+        assert!(case.world.now() - begun < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn of_a_directory_in_which_one_file_has_changed_the_others_come() {
+    let mut case = Case::new(1, 0);
+    let [alice, bob] = ["alice", "bob"].map(|name| case.host(name));
+    for (name, byte) in [("a", 1), ("b", 2), ("c", 3)] {
+        let content = vec![byte; 40 * CHUNK as usize];
+        case.world.disk(alice).put_file(PathBuf::from("/home/dir").join(name), content);
+    }
+    let ticket = case.share(alice, "/home/dir");
+    case.world.disk(alice).put_file("/home/dir/b", vec![9; 40 * CHUNK as usize]);
     case.get(bob, &ticket, &[]);
-    let begun = case.world.now();
-    assert_eq!(case.expect_failure(bob), TransferFailure::NobodyHasIt);
-    assert!(case.world.now() - begun < Duration::from_secs(90));
+    let limit = Duration::from_secs(200);
+    let event = case.world.expect(bob, "the end", limit, |event| matches!(event, Event::Failed { .. }));
+    let Event::Failed { why, kept, resumable, .. } = event else { unreachable!() };
+    assert_eq!((why, kept, resumable), (TransferFailure::SourceChanged(None), 2, true));
+    assert_eq!(case.dropped(bob), []);
+    for (name, byte) in [("a", 1), ("c", 3)] {
+        let path = PathBuf::from("/received/dir").join(name);
+        assert_eq!(*case.world.disk(bob).content(path).unwrap(), vec![byte; 40 * CHUNK as usize]);
+    }
+    // Put back as it was, and shared again under the same root, the rest of it comes.
+    case.world.disk(alice).put_file("/home/dir/b", vec![2; 40 * CHUNK as usize]);
+    let again = case.share(alice, "/home/dir");
+    assert_eq!(again.root, ticket.root);
+    let get = case.world.ask(bob, |node, now| node.get(now, &again, &[], RECEIVED.into())).unwrap();
+    case.world.expect(bob, "what it is", limit, |event| {
+        matches!(event, Event::Offered { transfer, .. } if *transfer == get)
+    });
+    case.accept(bob, get, Conflict::Refuse);
+    let event = case.world.expect(bob, "the end", limit, |event| matches!(event, Event::Finished { .. }));
+    let Event::Finished { resumed, .. } = event else { unreachable!() };
+    assert_eq!(resumed, 80 * CHUNK);
+    assert_eq!(case.world.disk(bob).list("/received/dir"), case.world.disk(alice).list("/home/dir"));
 }
 
 #[test]

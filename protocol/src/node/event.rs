@@ -9,7 +9,7 @@ use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::storage::{Examined, RecoverError, ScanError, StorageError};
 use crate::transfer::hash::Root;
-use crate::transfer::{Manifest, Ticket, TransferId};
+use crate::transfer::{Manifest, RelativePath, Ticket, TransferId};
 
 /// Something the user should see.
 #[derive(Debug, Clone)]
@@ -217,6 +217,15 @@ pub enum Event {
         share: TransferId,
         /// The file.
         path: PathBuf,
+    },
+    /// A file of what is fetched has changed at someone who gave of it: they give nothing more of it.
+    SourceChanged {
+        /// What is fetched.
+        transfer: TransferId,
+        /// Who.
+        peer: PeerId,
+        /// The file, as it is called there.
+        path: RelativePath,
     },
     /// Someone is asked for nothing more of what is fetched.
     SourceDropped {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Conflict, Road};
 use crate::identity::PeerId;
-use crate::transfer::TransferId;
+use crate::transfer::{Ticket, TransferId};
 
 /// How to take an offer.
 #[derive(Debug, Clone)]
@@ -109,6 +109,8 @@ pub struct TransferView {
     pub state: TransferState,
     /// The paths that are sent, or the folder that it goes into.
     pub paths: Vec<PathBuf>,
+    /// What it is fetched with, where it is: [`Node::get`](crate::Node::get) goes on with it.
+    pub ticket: Option<Ticket>,
 }
 
 /// How a transfer stands.

@@ -10,12 +10,14 @@ mod manifest;
 mod path;
 pub(crate) mod pieces;
 pub(crate) mod proof;
+pub(crate) mod recalled;
 mod receiver;
 pub(crate) mod schedule;
 mod sender;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod unsaved;
 
 pub(crate) use found::Found;
 pub use manifest::{BadManifest, Entry, EntryKind, FileIdentity, Manifest, Places};

@@ -176,6 +176,38 @@ impl Node {
         }
     }
 
+    /// Files of a source are not any more what they were: nothing of them is asked of it.
+    pub(super) fn changed_heard(&mut self, now: Instant, peer: PeerId, id: TransferId, runs: &[Run]) {
+        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
+        let (Some(content), Stage::Fetching(fetch)) = (&share.content, &mut share.stage) else { return };
+        if fetch.sources.get(&peer) != Some(&true) || fetch.dropped.contains_key(&peer) {
+            return;
+        }
+        let Some(moving) = fetch.moving() else { return };
+        moving.dirty = true;
+        let mut paths = Vec::new();
+        let files = runs.iter().filter_map(|run| content.pieces.place(run.first));
+        let files: BTreeSet<u32> = files.map(|place| place.file).collect();
+        for file in files {
+            let Some(range) = content.pieces.of_file(file) else { continue };
+            moving.schedule.retracted(now, peer, range);
+            paths.extend(content.manifest.entry(file).map(|entry| entry.path.clone()));
+        }
+        let empty = !moving.schedule.has_any(peer);
+        fetch.changed |= !paths.is_empty();
+        for path in paths {
+            self.event(Event::SourceChanged { transfer: id, peer, path });
+        }
+        // Who has nothing of it is not waited for.
+        if empty && let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch()) {
+            fetch.sources.remove(&peer);
+            if let Some(moving) = fetch.moving() {
+                moving.schedule.leave(peer);
+            }
+            self.end_if_nobody_is_left(now, id, None);
+        }
+    }
+
     /// A peer is no part of it any more.
     pub(super) fn leave_heard(&mut self, now: Instant, peer: PeerId, id: TransferId, why: Leaving) {
         if matches!(why, Leaving::Done | Leaving::Stopped) {
@@ -267,6 +299,7 @@ impl Node {
         let wrong = fetch.dropped.values().any(|wrong| *wrong);
         let why = match why {
             _ if wrong => TransferFailure::Mismatch,
+            _ if fetch.changed => TransferFailure::SourceChanged(None),
             Some(why) if !moving => TransferFailure::Unreachable(why),
             _ => TransferFailure::NobodyHasIt,
         };
@@ -310,6 +343,8 @@ impl Node {
     pub(super) fn loneliness(&self, fetch: &Fetch) -> TransferFailure {
         if fetch.dropped.values().any(|wrong| *wrong) {
             TransferFailure::Mismatch
+        } else if fetch.changed {
+            TransferFailure::SourceChanged(None)
         } else if fetch.sources.keys().any(|peer| self.links.to(*peer).is_some()) {
             TransferFailure::NobodyHasIt
         } else {

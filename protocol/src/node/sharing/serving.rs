@@ -4,6 +4,8 @@
 //! anything is shared.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -296,19 +298,16 @@ impl Node {
             }
         }
         let told = asker.map(|asker| asker.link).zip(share.root);
-        let mut paths = Vec::new();
-        if let Some(Content { origin: Origin::Sources(sources, gone), .. }) = &mut share.content {
-            for file in changed {
-                if gone.insert(file) {
-                    paths.extend(usize::try_from(file).ok().and_then(|at| sources.get(at)).cloned());
-                }
-            }
+        let lost: Vec<_> = changed
+            .into_iter()
+            .filter_map(|file| share.content.as_mut().and_then(|content| content.lose(file)))
+            .collect();
+        for (path, pieces) in lost {
+            self.retract(now, id, pieces);
+            self.event(Event::ShareChanged { share: id, path });
         }
         if let Some((link, root)) = told.filter(|_| !lacking.is_empty()) {
             self.say_of(now, link, root, What::Lack(runs(lacking)));
-        }
-        for path in paths {
-            self.event(Event::ShareChanged { share: id, path: path.to_path_buf() });
         }
     }
 
@@ -348,6 +347,19 @@ impl Node {
         }
     }
 
+    /// Tells everyone who fetches from here that a file has changed.
+    pub(super) fn retract(&mut self, now: Instant, id: TransferId, pieces: Range<u32>) {
+        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
+        let Some(root) = share.root else { return };
+        for asker in share.askers.values_mut() {
+            asker.wanted.retain(|piece| !pieces.contains(piece));
+        }
+        let links: Vec<LinkKey> = share.askers.values().map(|asker| asker.link).collect();
+        for link in links {
+            self.say_of(now, link, root, What::Changed(runs(pieces.clone())));
+        }
+    }
+
     /// Tells everyone who fetches from here of pieces that have come.
     pub(super) fn announce_pieces(&mut self, now: Instant, id: TransferId, pieces: &[u32]) {
         let Some(share) = self.sharing.shares.get(&id) else { return };
@@ -358,6 +370,22 @@ impl Node {
                 self.say_of(now, link, root, What::Have(Have::Pieces(pieces.to_vec())));
             }
         }
+    }
+}
+
+impl Content {
+    /// A file is not any more what was hashed or put there: it is given to nobody. Gives where it is and its pieces,
+    /// if that is new.
+    fn lose(&mut self, file: u32) -> Option<(PathBuf, Range<u32>)> {
+        let path = match &mut self.origin {
+            Origin::Sources(sources, gone) => {
+                let path = usize::try_from(file).ok().and_then(|at| sources.get(at)).cloned()?;
+                gone.insert(file).then(|| path.to_path_buf())
+            }
+            Origin::Landing(landing) => landing.lose(file).then(|| landing.path_of(file)).flatten(),
+            Origin::Nowhere => None,
+        };
+        Some((path?, self.pieces.of_file(file)?))
     }
 }
 
