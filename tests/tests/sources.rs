@@ -292,9 +292,7 @@ fn a_sharer_whose_file_changes_says_so_and_the_others_go_on() {
     assert_eq!(case.dropped(bob), [], "whoever says so does nothing wrong");
     let changed = |event: &Event| matches!(event, Event::ShareChanged { .. });
     assert_eq!(case.world.host(carol).count(changed), 1, "the sharer is told, once");
-    let told = |event: &Event| {
-        matches!(event, Event::SourceChanged { peer, path, .. } if *peer == careless && path.as_str() == "film")
-    };
+    let told = |event: &Event| matches!(event, Event::SourceChanged { peer, path, .. } if *peer == careless && path.as_str() == "film");
     assert_eq!(case.world.host(bob).count(told), 1, "and so is the getter");
 }
 
@@ -337,9 +335,12 @@ fn of_a_directory_in_which_one_file_has_changed_the_others_come() {
     let again = case.share(alice, "/home/dir");
     assert_eq!(again.root, ticket.root);
     let get = case.world.ask(bob, |node, now| node.get(now, &again, &[], RECEIVED.into())).unwrap();
-    case.world.expect(bob, "what it is", limit, |event| {
-        matches!(event, Event::Offered { transfer, .. } if *transfer == get)
-    });
+    case.world.expect(
+        bob,
+        "what it is",
+        limit,
+        |event| matches!(event, Event::Offered { transfer, .. } if *transfer == get),
+    );
     case.accept(bob, get, Conflict::Refuse);
     let event = case.world.expect(bob, "the end", limit, |event| matches!(event, Event::Finished { .. }));
     let Event::Finished { resumed, .. } = event else { unreachable!() };

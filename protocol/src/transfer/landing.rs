@@ -140,7 +140,8 @@ impl Landing {
 
     /// A piece that is here is there for others as soon as it can be proven to them. Whether that is new.
     pub(crate) fn show(&mut self, piece: u32, trees: &BTreeMap<u32, FileTree>) -> bool {
-        let known = |place: Place| trees.get(&place.file).is_some_and(|tree| tree.value(place.chunk).is_some());
+        let known =
+            |place: Place| trees.get(&place.file).is_some_and(|tree| tree.value(place.chunk).is_some());
         let provable = self.held.contains(piece) && self.pieces.place(piece).is_some_and(known);
         provable && self.here.insert(piece)
     }

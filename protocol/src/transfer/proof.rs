@@ -89,11 +89,7 @@ impl FileTree {
     /// counts as known only when a proof of another chunk leads past it, or when all chunks make the root.
     pub(crate) fn claim(&mut self, chunk: u64, value: ChunkValue) -> Claim {
         let chunks = hash::chunk_count(self.size);
-        let root = if chunks == 1 {
-            Some(Root(value.0))
-        } else {
-            self.claims.insert(chunks, chunk, value.0)
-        };
+        let root = if chunks == 1 { Some(Root(value.0)) } else { self.claims.insert(chunks, chunk, value.0) };
         let Some(root) = root else { return Claim::Open };
         let claims = std::mem::take(&mut self.claims);
         if self.root != Some(root) {

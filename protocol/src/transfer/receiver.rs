@@ -276,7 +276,8 @@ impl Receiver {
         }
         // A file is not renamed while its chunks are being made durable under the old name.
         let whole = std::mem::take(&mut self.whole);
-        let (busy, ready): (Vec<_>, Vec<_>) = whole.into_iter().partition(|file| self.unsaved.is_saving(*file));
+        let (busy, ready): (Vec<_>, Vec<_>) =
+            whole.into_iter().partition(|file| self.unsaved.is_saving(*file));
         let size = |file: &u32| self.manifest.entry(*file).map_or(0, super::Entry::size);
         self.whole_bytes = busy.iter().map(size).fold(0, u64::saturating_add);
         self.whole = busy;

@@ -287,11 +287,7 @@ impl Node {
 }
 
 /// What would be in the way of a fetch: not what is there of itself, from an attempt before.
-fn unrecalled(
-    pieces: &Pieces,
-    mut examined: Examined,
-    recalled: Option<&Recalled>,
-) -> Examined {
+fn unrecalled(pieces: &Pieces, mut examined: Examined, recalled: Option<&Recalled>) -> Examined {
     if let Some(recalled) = recalled {
         examined.existing.retain(|file| !recalled.placed.contains(file));
         examined.free = examined.free.saturating_add(recalled.bytes(pieces));

@@ -31,11 +31,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) use self::consent::Fetch;
+use self::ending::Ending;
 pub(super) use self::inflow::ShareInflow;
 use self::making::Making;
 #[cfg(test)]
 pub(super) use self::meeting::may_tell;
-use self::ending::Ending;
 use self::rereading::Rereading;
 use self::serving::Asker;
 use super::{Closing, Node, OfferError, Purpose};

@@ -34,12 +34,7 @@ impl Node {
         self.ask_for_share(id, work, job);
     }
 
-    pub(super) fn fetch_recovered(
-        &mut self,
-        now: Instant,
-        id: TransferId,
-        result: Result<(), RecoverError>,
-    ) {
+    pub(super) fn fetch_recovered(&mut self, now: Instant, id: TransferId, result: Result<(), RecoverError>) {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let Some(pieces) = share.content.as_ref().map(|content| Arc::clone(&content.pieces)) else { return };
         let Some(fetch) = share.fetch() else { return };

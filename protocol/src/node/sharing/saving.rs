@@ -38,12 +38,7 @@ impl Node {
     }
 
     /// Pieces are durable, or not.
-    pub(super) fn fetch_saved(
-        &mut self,
-        now: Instant,
-        id: TransferId,
-        result: Result<(), StorageError>,
-    ) {
+    pub(super) fn fetch_saved(&mut self, now: Instant, id: TransferId, result: Result<(), StorageError>) {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let Some(Content { origin: Origin::Landing(landing), .. }) = &mut share.content else { return };
         landing.checkpointed();
