@@ -1,5 +1,6 @@
 //! Content for many, from many: everyone gets all of it whatever some of them do, and whoever does wrong is named.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::hash::CHUNK;
 use hither_protocol::transfer::{Shared, Ticket, TransferId};
 use hither_protocol::{
-    Acceptance, Conflict, DropReason, Event, GetError, LinkLoss, TransferFailure, Unreachable,
+    Acceptance, Conflict, DropReason, Event, GetError, Limits, LinkLoss, TransferFailure, Unreachable,
 };
 use hither_tests::disk::{Item, Timing};
 use hither_tests::host::RECEIVED;
 use hither_tests::link::LinkConfig;
 use hither_tests::random::Random;
 use hither_tests::sample::put_tree;
+use hither_tests::world::StreamId;
 use hither_tests::{HostId, World, for_seeds};
 
 const LIMIT: Duration = Duration::from_secs(300);
@@ -163,6 +165,76 @@ fn a_directory_comes_with_all_that_is_in_it() {
         let received = case.world.disk(bob).list("/received/tree");
         assert_eq!(sent, received);
     });
+}
+
+#[test]
+fn much_comes_over_a_stream_on_a_local_network_and_over_another_when_it_breaks() {
+    for breaks in [false, true] {
+        let mut case = Case::new(1, 120 * CHUNK);
+        let (alice, ticket) = case.sharer("alice");
+        let bob = case.host("bob");
+        let get = case.get(bob, &ticket, &[]);
+        if breaks {
+            case.expect_part(bob, get, 0.3);
+            assert_eq!(case.world.streams(), [true]);
+            case.world.break_streams(alice, bob);
+        }
+        let begun = case.world.now();
+        case.expect_film(bob);
+        assert!(case.world.now() - begun < Duration::from_secs(5), "nobody waits for what was lost");
+        let counts = case.world.counts();
+        assert!(counts.streamed > 119 * CHUNK && counts.bytes < 4 * CHUNK, "{counts:?}");
+        assert_eq!(case.world.streams(), vec![true; 1 + usize::from(breaks)]);
+        case.world.run_for(Duration::from_secs(15));
+        assert!(case.world.is_over(StreamId(0)), "it is not kept for nothing");
+    }
+}
+
+#[test]
+fn a_sharer_with_a_limit_keeps_to_it_whoever_takes() {
+    let mut case = Case::new(1, 80 * CHUNK);
+    let (alice, ticket) = case.sharer("alice");
+    let rate = 4 * CHUNK;
+    let limits = Limits { send: NonZeroU64::new(rate), receive: None };
+    case.world.ask(alice, |node, now| node.set_limits(now, limits));
+    let (bob, carol) = (case.host("bob"), case.host("carol"));
+    let get = case.get(bob, &ticket, &[]);
+    case.get(carol, &ticket, &[]);
+    case.world.run_for(Duration::from_secs(10));
+    let gone = |host: HostId, get| {
+        case.world.host(host).node().and_then(|node| node.progress(get)).map_or(0, |progress| progress.done)
+    };
+    assert!(gone(bob, get) > 5 * CHUNK);
+    case.expect_film(bob);
+    case.expect_film(carol);
+    let needed = case.given(alice) / rate;
+    assert!(case.world.now() >= Duration::from_secs(needed.saturating_sub(1)), "{:?}", case.world.now());
+}
+
+#[test]
+fn how_far_the_hashing_is_can_be_asked_and_it_can_be_stopped() {
+    let mut case = Case::new(1, 64 * CHUNK);
+    let alice = case.host("alice");
+    case.world.disk(alice).put_file("/home/film", case.film.clone());
+    let slow = Timing { request: Duration::from_millis(100), ..Timing::default() };
+    case.world.disk(alice).set_timing(slow);
+    let share = case.world.ask(alice, |node, now| node.share(now, vec!["/home/film".into()])).unwrap();
+    let hashing =
+        |event: &Event| matches!(event, Event::Hashing { manifest, .. } if manifest.bytes() == 64 * CHUNK);
+    case.world.expect(alice, "what is hashed", LIMIT, hashing);
+    let mut seen = Vec::new();
+    while case.world.host(alice).count(|event| matches!(event, Event::Shared { .. })) == 0 {
+        let progress = case.world.ask(alice, |node, _| node.progress(share)).unwrap();
+        assert_eq!((progress.total, progress.road), (64 * CHUNK, None));
+        seen.push(progress.done);
+        case.world.run_for(Duration::from_millis(50));
+    }
+    assert!(seen.is_sorted() && seen.iter().any(|done| *done > 0 && *done < 64 * CHUNK), "{seen:?}");
+    let again = case.world.ask(alice, |node, now| node.share(now, vec!["/home/film".into()])).unwrap();
+    case.world.run_for(Duration::from_millis(250));
+    case.world.ask(alice, |node, now| node.cancel(now, again)).unwrap();
+    case.world.run_for(Duration::from_secs(5));
+    assert_eq!(case.world.host(alice).count(|event| matches!(event, Event::Shared { .. })), 1);
 }
 
 #[test]

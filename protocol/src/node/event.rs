@@ -182,6 +182,13 @@ pub enum Event {
         /// Whether sending the same again goes on from here.
         resumable: bool,
     },
+    /// What is to be shared was found, and is being hashed: [`Node::progress`](crate::Node::progress) says how far.
+    Hashing {
+        /// Its name.
+        share: TransferId,
+        /// What is shared.
+        manifest: Arc<Manifest>,
+    },
     /// What was to be shared is hashed: whoever has the ticket can fetch it.
     Shared {
         /// Its name.

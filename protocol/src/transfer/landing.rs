@@ -271,7 +271,7 @@ impl Landing {
     /// A file in place is not any more what was put there: it is not there for others. Whether that is new.
     pub(crate) fn lose(&mut self, file: u32) -> bool {
         let pieces = self.pieces.of_file(file).unwrap_or_default();
-        pieces.fold(false, |lost, piece| self.here.remove(piece) || lost)
+        pieces.filter(|piece| self.here.remove(*piece)).count() > 0
     }
 
     /// How a piece of a file in place can be read here, to learn its value.

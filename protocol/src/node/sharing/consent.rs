@@ -10,6 +10,7 @@ use super::outline::Listing;
 use super::rereading::Rereading;
 use super::{Content, Job, Node, Origin};
 use crate::identity::PeerId;
+use crate::link::LinkKey;
 use crate::node::consent::needed;
 use crate::node::patience::{LISTING, PATIENCE};
 use crate::storage::{Examined, StorageError, Work};
@@ -28,8 +29,8 @@ pub(in crate::node) struct Fetch {
     pub(super) ticket: Ticket,
     /// Those whom the ticket and the user named.
     pub(super) named: BTreeSet<PeerId>,
-    /// Everyone who has or may have some of it, and whether it was asked over the link that there is.
-    pub(super) sources: BTreeMap<PeerId, bool>,
+    /// Everyone who has or may have some of it, and the link over which it was asked.
+    pub(super) sources: BTreeMap<PeerId, Option<LinkKey>>,
     /// Those who are asked for nothing any more, and whether for wrong content.
     pub(super) dropped: BTreeMap<PeerId, bool>,
     pub(super) into: PathBuf,
@@ -83,7 +84,7 @@ impl Fetch {
     pub(super) fn new(now: Instant, ticket: Ticket, named: BTreeSet<PeerId>, into: PathBuf) -> Self {
         Self {
             ticket,
-            sources: named.iter().map(|peer| (*peer, false)).collect(),
+            sources: named.iter().map(|peer| (*peer, None)).collect(),
             named,
             dropped: BTreeMap::new(),
             into,
@@ -280,7 +281,7 @@ impl Node {
         fetch.state = State::Moving(Box::new(moving));
         fetch.since = now;
         // Everyone is asked what they have: what they said before is not kept.
-        fetch.sources.values_mut().for_each(|asked| *asked = false);
+        fetch.sources.values_mut().for_each(|asked| *asked = None);
         self.event(Event::Started { transfer: id, bytes, resumed });
         self.look_around(now, id);
     }

@@ -76,7 +76,8 @@ impl Node {
         self.part_with_sources(now, id, Leaving::Stopped);
         // What verified chunk by chunk and not as a whole is no ground to build on.
         let keeps = !matches!(why, TransferFailure::Cancelled | TransferFailure::Mismatch);
-        let keeps = keeps && self.unfinished.contains(id);
+        // Nor is nothing at all.
+        let keeps = keeps && self.unfinished.contains(id) && self.fetched(id) != Some(0);
         if keeps {
             self.flush_pieces(id);
         }

@@ -18,13 +18,18 @@ const MAX_SOURCES: usize = 64;
 const MAX_TOLD: usize = 64;
 
 impl Fetch {
+    /// Whether someone was asked what they have, over a link that is there.
+    fn was_asked(&self, peer: PeerId) -> bool {
+        self.sources.get(&peer).is_some_and(Option::is_some)
+    }
+
     /// Whether someone who fetches the same may be asked too; from now on it is known.
     pub(super) fn meets(&mut self, peer: PeerId) -> bool {
         let known = self.sources.contains_key(&peer);
         if self.dropped.contains_key(&peer) || (!known && self.sources.len() >= MAX_SOURCES) {
             return false;
         }
-        self.sources.entry(peer).or_insert(false);
+        self.sources.entry(peer).or_insert(None);
         self.moving().is_some()
     }
 }
@@ -52,10 +57,11 @@ impl Node {
         let outline = matches!(fetch.state, State::Seeking) && fetch.may_outline(peer);
         let root = fetch.ticket.root;
         let moving = matches!(fetch.state, State::Moving(_));
-        let Some(asked) = fetch.sources.get_mut(&peer).filter(|asked| !**asked && (outline || moving)) else {
+        let Some(asked) = fetch.sources.get_mut(&peer).filter(|asked| asked.is_none() && (outline || moving))
+        else {
             return;
         };
-        *asked = true;
+        *asked = Some(link);
         if moving {
             self.links.widen(link, self.shares.window());
         }
@@ -142,7 +148,7 @@ impl Node {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let Some(count) = share.content.as_ref().map(|content| content.pieces.count()) else { return };
         let Some(fetch) = share.fetch() else { return };
-        if fetch.sources.get(&peer) != Some(&true) || fetch.dropped.contains_key(&peer) {
+        if !fetch.was_asked(peer) || fetch.dropped.contains_key(&peer) {
             return;
         }
         let Some(moving) = fetch.moving() else { return };
@@ -180,7 +186,7 @@ impl Node {
     pub(super) fn changed_heard(&mut self, now: Instant, peer: PeerId, id: TransferId, runs: &[Run]) {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let (Some(content), Stage::Fetching(fetch)) = (&share.content, &mut share.stage) else { return };
-        if fetch.sources.get(&peer) != Some(&true) || fetch.dropped.contains_key(&peer) {
+        if !fetch.was_asked(peer) || fetch.dropped.contains_key(&peer) {
             return;
         }
         let Some(moving) = fetch.moving() else { return };
@@ -218,7 +224,7 @@ impl Node {
         }
         let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch()) else { return };
         if let Some(asked) = fetch.sources.get_mut(&peer) {
-            *asked = false;
+            *asked = None;
         }
         if let Some(moving) = fetch.moving() {
             moving.schedule.leave(peer);
@@ -240,17 +246,25 @@ impl Node {
 
     /// A link is lost, and with it who asked over it. Another link to the peer takes over what it was asked.
     pub(in crate::node) fn sharing_lost(&mut self, now: Instant, link: LinkKey, peer: PeerId) {
+        let inflows = self.inflows.iter().filter(|((owner, _), _)| *owner == link);
+        let carried: BTreeSet<TransferId> = inflows.filter_map(|(_, inflow)| inflow.pieces_of()).collect();
         for id in self.sharing.ids() {
             let Some(share) = self.sharing.shares.get_mut(&id) else { continue };
-            if share.askers.get(&peer).is_some_and(|asker| asker.link == link) {
-                self.asker_left(id, peer, false);
+            match share.askers.get_mut(&peer) {
+                Some(asker) if asker.link == link => self.asker_left(id, peer, false),
+                Some(asker) => asker.lose_road(link),
+                None => {}
             }
             self.outline_ended(now, id, peer, false);
             let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch()) else {
                 continue;
             };
             let Some(asked) = fetch.sources.get_mut(&peer) else { continue };
-            *asked = false;
+            // What goes on over another link is left alone; what was under way on this one is asked for again.
+            if *asked != Some(link) && !carried.contains(&id) {
+                continue;
+            }
+            *asked = None;
             if let Some(moving) = fetch.moving() {
                 moving.schedule.leave(peer);
                 moving.dirty = true;
@@ -331,7 +345,7 @@ impl Node {
         let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch()) else { return };
         let root = fetch.ticket.root;
         let asked: Vec<_> =
-            fetch.sources.iter().filter(|(_, asked)| **asked).map(|(peer, _)| *peer).collect();
+            fetch.sources.iter().filter(|(_, asked)| asked.is_some()).map(|(peer, _)| *peer).collect();
         for peer in asked {
             if let Some(link) = self.links.to(peer) {
                 self.say_of(now, link, root, What::Leave(why));

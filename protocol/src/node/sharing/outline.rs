@@ -129,7 +129,7 @@ impl Node {
         let State::Listing(listing) = std::mem::replace(&mut fetch.state, State::Seeking) else { return };
         if !whole {
             // It is asked for again.
-            fetch.sources.entry(peer).and_modify(|asked| *asked = false);
+            fetch.sources.entry(peer).and_modify(|asked| *asked = None);
             return;
         }
         let Some((manifest, roots)) = listing.check(fetch.ticket.root, fetch.ticket.kind, fetch.ticket.bytes)

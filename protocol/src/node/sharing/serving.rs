@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::outline::OutlineOut;
-use super::{Content, Job, Node, Origin, Reading};
+use super::{Content, Job, Node, Origin, Reading, Share};
 use crate::Event;
 use crate::identity::PeerId;
 use crate::link::{ChannelId, LinkKey};
@@ -44,7 +44,11 @@ pub(super) struct Asker {
     reading_bytes: u64,
     ready: VecDeque<(PieceHead, Bytes)>,
     ready_bytes: u64,
+    /// The link that carries its pieces, and the channel there.
+    road: Option<LinkKey>,
     channel: Option<ChannelId>,
+    /// Of a piece that is on its way, what is not handed over yet.
+    rest: Bytes,
     pub(super) outline: Option<OutlineOut>,
     /// Bytes handed to its link.
     given: u64,
@@ -61,11 +65,28 @@ impl Asker {
             reading_bytes: 0,
             ready: VecDeque::new(),
             ready_bytes: 0,
+            road: None,
             channel: None,
+            rest: Bytes::new(),
             outline: None,
             given: 0,
             told: 0,
         }
+    }
+
+    /// The link is lost, and not the one over which it asks: what is ready goes over another. What was on its way is
+    /// asked for again.
+    pub(super) fn lose_road(&mut self, link: LinkKey) {
+        if self.road == Some(link) {
+            self.road = None;
+            self.channel = None;
+            self.rest.clear();
+        }
+    }
+
+    /// Whether nothing of it waits for a link.
+    fn has_nothing(&self) -> bool {
+        self.ready.is_empty() && self.rest.is_empty()
     }
 
     fn ahead(&self) -> u64 {
@@ -122,7 +143,7 @@ impl Node {
     pub(super) fn ask_heard(
         &mut self,
         now: Instant,
-        link: LinkKey,
+        over: LinkKey,
         peer: PeerId,
         id: TransferId,
         runs: &[Run],
@@ -132,10 +153,13 @@ impl Node {
         // Someone who was let go of may not know it yet.
         let Some(asker) = share.askers.get_mut(&peer) else { return };
         asker.wanted.extend(runs.iter().flat_map(|run| run.pieces()));
+        let (link, bytes) =
+            (asker.link, share.content.as_ref().map_or(0, |content| content.manifest.bytes()));
         let beyond = runs.iter().any(|run| run.pieces().any(|piece| piece >= count));
         if beyond || asker.wanted.len() > MAX_WANTED {
-            self.links.fail(now, link);
+            return self.links.fail(now, over);
         }
+        self.open_stream_beside(now, link, peer, bytes);
     }
 
     /// Pieces are not wanted any more.
@@ -159,7 +183,11 @@ impl Node {
         }
         for (id, peer) in &turns {
             self.send_outline(*id, *peer);
-            self.hand_over(*id, *peer);
+            self.hand_over(now, *id, *peer);
+        }
+        let idle = |share: &Share| share.askers.values().all(Asker::has_nothing);
+        for (id, _) in self.sharing.shares.iter().filter(|(_, share)| idle(share)) {
+            self.shares.gives_nothing(*id);
         }
         // One batch for each, beginning with whoever comes after the last who was read for.
         let each =
@@ -179,24 +207,40 @@ impl Node {
         }
     }
 
-    fn hand_over(&mut self, id: TransferId, peer: PeerId) {
+    fn hand_over(&mut self, now: Instant, id: TransferId, peer: PeerId) {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let (Some(root), Some(asker)) = (share.root, share.askers.get_mut(&peer)) else { return };
-        if asker.ready.is_empty() {
+        if asker.has_nothing() {
             return;
         }
-        let Some(channel) = asker.channel.or_else(|| self.links.open(asker.link)) else { return };
+        let bytes = share.content.as_ref().map_or(0, |content| content.manifest.bytes());
+        let road = asker.road.or_else(|| self.streams.road(now, peer, asker.link, bytes));
+        let Some(road) = road else { return };
+        asker.road = Some(road);
+        let Some(channel) = asker.channel.or_else(|| self.links.open(road)) else { return };
         if asker.channel.is_none() {
             asker.channel = Some(channel);
-            self.links.write(asker.link, channel, [Bytes::from(encode_open_pieces(root))]);
+            self.links.write(road, channel, [Bytes::from(encode_open_pieces(root))]);
         }
-        while self.links.is_writable(asker.link, channel)
-            && let Some((head, data)) = asker.ready.pop_front()
-        {
-            let bytes = u64::from(head.length);
-            asker.ready_bytes = asker.ready_bytes.saturating_sub(bytes);
-            asker.given = asker.given.saturating_add(bytes);
-            self.links.write(asker.link, channel, [Bytes::from(encode_piece(&head)), data]);
+        while self.links.is_writable(road, channel) && !asker.has_nothing() {
+            let most = self.shares.givable(now, id);
+            if most == 0 {
+                break;
+            }
+            let mut head = Bytes::new();
+            if asker.rest.is_empty()
+                && let Some((next, data)) = asker.ready.pop_front()
+            {
+                asker.ready_bytes = asker.ready_bytes.saturating_sub(u64::from(next.length));
+                head = Bytes::from(encode_piece(&next));
+                asker.rest = data;
+            }
+            // A head is not cut: a few bytes more are made up for by what comes next.
+            let cut = most.saturating_sub(head.len()).max(1).min(asker.rest.len());
+            let data = asker.rest.split_to(cut);
+            self.shares.gave(id, head.len().saturating_add(cut));
+            asker.given = asker.given.saturating_add(u64::try_from(cut).unwrap_or(u64::MAX));
+            self.links.write(road, channel, [head, data]);
         }
     }
 
@@ -311,6 +355,12 @@ impl Node {
         }
     }
 
+    /// Whether a link carries pieces for someone.
+    pub(in crate::node) fn serves_over(&self, link: LinkKey) -> bool {
+        let mut askers = self.sharing.shares.values().flat_map(|share| share.askers.values());
+        askers.any(|asker| asker.road == Some(link))
+    }
+
     /// A peer fetches nothing more from here.
     pub(super) fn asker_left(&mut self, id: TransferId, peer: PeerId, whole: bool) {
         self.forget_asker(id, peer);
@@ -333,17 +383,20 @@ impl Node {
 
     /// Drops what waits for a peer, and ends its channels.
     fn forget_asker(&mut self, id: TransferId, peer: PeerId) {
+        // Others of the same share stand in line anew.
+        self.shares.gives_nothing(id);
         let asker = self.sharing.shares.get_mut(&id).and_then(|share| share.askers.get_mut(&peer));
         let Some(asker) = asker else { return };
         asker.ready_bytes = 0;
         asker.ready.clear();
+        asker.rest.clear();
         asker.wanted.clear();
         asker.reading.clear();
         if let Some(outline) = asker.outline.take() {
             outline.end(&mut self.links, asker.link);
         }
-        if let Some(channel) = asker.channel.take() {
-            self.links.reset(asker.link, channel);
+        if let (Some(channel), Some(road)) = (asker.channel.take(), asker.road.take()) {
+            self.links.reset(road, channel);
         }
     }
 
