@@ -76,10 +76,11 @@ fn content_for_many_has_two_commands() {
     let peer = an_id().parse().unwrap();
     let ticket = Ticket::new(Root([1; 32]), Shared::File, 5, peer, &[]);
     assert_eq!(command("share a b"), Command::Share { paths: vec!["a".into(), "b".into()] });
-    let get = Command::Get { tickets: vec![ticket.clone()], into: None };
+    let get = Command::Get { tickets: vec![ticket.clone()], into: None, stay: false };
     assert_eq!(command(&format!("get {ticket}")), get);
-    let get = Command::Get { tickets: vec![ticket.clone(), ticket.clone()], into: Some("in".into()) };
-    assert_eq!(command(&format!("get {ticket} {ticket} --into in")), get);
+    let get =
+        Command::Get { tickets: vec![ticket.clone(), ticket.clone()], into: Some("in".into()), stay: true };
+    assert_eq!(command(&format!("get {ticket} {ticket} --stay --into in")), get);
     assert!(error("share").contains("say what to share"));
     assert!(error("get").contains("hither get TICKET"));
     assert!(error(&format!("get {}", an_id())).contains("a peer's id"));

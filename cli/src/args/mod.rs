@@ -114,6 +114,8 @@ pub enum Command {
         tickets: Vec<Ticket>,
         /// The directory that it goes into, instead of the current one.
         into: Option<PathBuf>,
+        /// Go on giving it to others.
+        stay: bool,
     },
     /// Who is near and who is known.
     ListPeers,
@@ -273,7 +275,7 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
         Subcommand::Get(get) if get.tickets.is_empty() => {
             return Err("give the ticket that `hither share` printed: hither get TICKET".to_owned());
         }
-        Subcommand::Get(get) => Command::Get { tickets: get.tickets, into: get.into },
+        Subcommand::Get(get) => Command::Get { tickets: get.tickets, into: get.into, stay: get.stay },
         Subcommand::ListPeers(_) => Command::ListPeers,
         Subcommand::Contacts(contacts) => {
             Command::Contacts(contacts.command.unwrap_or(ContactsCommand::List(grammar::ContactsList {})))

@@ -188,9 +188,9 @@ pub(super) struct End<'a> {
     pub(super) again: Option<&'a str>,
 }
 
-/// A fetch of what `who` shares came to nothing. `kept` files had been put in place before.
-pub(super) fn get(why: &TransferFailure, who: &str, kept: u32) -> Failure {
-    let end = End { side: Side::Receiving, who, kept, left: None, again: None };
+/// A fetch of what `who` shares came to nothing, for now or for good.
+pub(super) fn get(why: &TransferFailure, end: &End<'_>) -> Failure {
+    let who = end.who;
     match why {
         TransferFailure::Unreachable(why) => {
             let next = match why {
@@ -200,14 +200,22 @@ pub(super) fn get(why: &TransferFailure, who: &str, kept: u32) -> Failure {
                      through? Its address may have changed: ask for a new ticket."
                 }
             };
-            let text = format!("{}. Nothing was received. {next}", unreachable_words(*why, who));
+            let kept = if end.left.is_some() { safe(end) } else { " Nothing was received.".to_owned() };
+            let text = format!("{}.{kept} {next}", unreachable_words(*why, who));
             Failure::new(unreachable_exit(*why), text)
         }
         TransferFailure::Mismatch => {
             let text = "what was sent is not what the ticket names, and nobody else who was reached has it.";
-            Failure::new(Exit::NotVerified, text.to_owned() + &safe(&end))
+            Failure::new(Exit::NotVerified, text.to_owned() + &safe(end))
         }
-        why => transfer(why, &end),
+        TransferFailure::SourceChanged(_) => {
+            let text = format!(
+                "what {who} shares is not any more what the ticket names, and nobody else who was reached has the rest. \
+                 Ask for a new ticket."
+            );
+            Failure::new(Exit::NotVerified, text + &safe(end) + &next(end))
+        }
+        why => transfer(why, end),
     }
 }
 

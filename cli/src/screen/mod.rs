@@ -95,6 +95,11 @@ impl Screen {
         }
     }
 
+    /// What was going on under that name is over: its progress is shown no more.
+    pub fn over(&mut self, transfer: &str) {
+        self.progress.clear(Some(transfer));
+    }
+
     /// Data to standard output, as it is.
     pub fn data(&mut self, text: &str) -> Result<(), Failure> {
         self.progress.around(|| write(&mut self.out, text))

@@ -68,6 +68,14 @@ impl Inflow {
         }
     }
 
+    /// The fetch of which it carries pieces.
+    pub(super) fn pieces_of(&self) -> Option<TransferId> {
+        match self {
+            Self::Share(share) => share.fetch(),
+            Self::Opening(_) | Self::Manifest(..) | Self::Chunks(..) => None,
+        }
+    }
+
     /// Bytes up to the next place where reading may have to stop.
     fn wanted(&self) -> usize {
         match self {

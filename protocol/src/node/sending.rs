@@ -633,7 +633,10 @@ impl Node {
         if let Some(outgoing) = self.outgoing.get(&transfer) {
             return outgoing.done();
         }
-        self.incoming.get(&transfer)?.done()
+        match self.incoming.get(&transfer) {
+            Some(incoming) => incoming.done(),
+            None => self.fetched(transfer),
+        }
     }
 }
 

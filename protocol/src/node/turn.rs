@@ -73,10 +73,10 @@ impl Node {
             LinkEvent::Down { link, peer, why, cancelled } => {
                 self.streams.gone(link);
                 self.lose_transfers(now, link, why, cancelled);
+                self.sharing_lost(now, link, peer);
                 self.inflows.retain(|(owner, _), _| *owner != link);
                 self.starved.remove(&link);
                 self.revisions.remove(&link);
-                self.sharing_lost(now, link, peer);
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
                     self.event(Event::Disconnected { peer, why });

@@ -11,6 +11,7 @@ mod manifest;
 mod path;
 pub(crate) mod pieces;
 pub(crate) mod proof;
+pub(crate) mod recalled;
 mod receiver;
 mod safe_name;
 pub(crate) mod schedule;
@@ -18,6 +19,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod unsaved;
 
 pub(crate) use found::Found;
 pub use link_target::{LinkTarget, MAX_TARGET};

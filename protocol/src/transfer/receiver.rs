@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::found::Found;
 use super::hash::{self, CHUNK, Root, Tree};
 use super::journal::StoredChunk;
+use super::unsaved::Unsaved;
 use super::{Manifest, Places, RelativePath, TransferId};
 use crate::storage::{FinishFile, MakeLink, PartialFile, StorageError, Work, WriteChunk};
 use crate::wire::{Chunk, ChunkRun, EntrySet, MAX_RUNS, Wanted};
@@ -19,8 +20,6 @@ const FINISH_FILES: usize = 512;
 const MOST_FINISH_FILES: usize = 4096;
 /// Bytes of files put in place together.
 const FINISH_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes made durable together: so much, and what is in flight, may have to travel again after a crash.
-const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
 /// Chunks of one file that may arrive ahead of one that is missing.
 const MAX_AHEAD: usize = 4096;
 /// What is smaller, and of no more files, is not worth a journal: it is sent anew.
@@ -39,11 +38,7 @@ pub(crate) struct Receiver {
     /// Whether what is stored is noted, to be found again.
     journal: bool,
     open: BTreeMap<u32, OpenFile>,
-    /// Chunks that are written and not yet noted as durable.
-    unsaved: Vec<(u32, StoredChunk)>,
-    unsaved_bytes: u64,
-    /// Files whose chunks are being made durable.
-    saving: BTreeSet<u32>,
+    unsaved: Unsaved,
     whole: Vec<u32>,
     whole_bytes: u64,
     /// How many are just being put in place.
@@ -144,9 +139,7 @@ impl Receiver {
             overwrite,
             journal,
             open: BTreeMap::new(),
-            unsaved: Vec::new(),
-            unsaved_bytes: 0,
-            saving: BTreeSet::new(),
+            unsaved: Unsaved::default(),
             whole: Vec::new(),
             whole_bytes: 0,
             finishing: 0,
@@ -252,8 +245,7 @@ impl Receiver {
             && let Some(entry) = self.manifest.entry(chunk.file)
         {
             let stored = StoredChunk { file: entry.identity(), index, value: chunk.value };
-            self.unsaved.push((chunk.file, stored));
-            self.unsaved_bytes = self.unsaved_bytes.saturating_add(u64::from(chunk.length));
+            self.unsaved.add(chunk.file, stored, u64::from(chunk.length));
         }
         Ok(())
     }
@@ -272,32 +264,14 @@ impl Receiver {
 
     /// Chunks to make durable now: there are many, or it is time. One such request is under way at a time.
     pub(crate) fn next_checkpoint(&mut self, now: bool) -> Option<Work> {
-        let due = now || self.unsaved_bytes >= CHECKPOINT_BYTES;
-        if !due || !self.saving.is_empty() {
-            return None;
-        }
-        self.unsaved_bytes = 0;
-        let (mut files, mut chunks) = (BTreeMap::new(), Vec::new());
-        for (file, stored) in std::mem::take(&mut self.unsaved) {
-            // A file that is whole by now is made durable when it is put in place.
-            if self.open.contains_key(&file)
-                && let Some(target) = self.target(file)
-            {
-                files.insert(file, target);
-                chunks.push(stored);
-            }
-        }
-        if chunks.is_empty() {
-            return None;
-        }
-        self.saving = files.keys().copied().collect();
-        let files = files.into_values().collect();
+        let (files, chunks) = self.unsaved.next(now, |file| self.open.contains_key(&file))?;
+        let files = files.into_iter().filter_map(|file| self.target(file)).collect();
         Some(Work::Checkpoint { transfer: self.id, into: Arc::clone(&self.into), files, chunks })
     }
 
     /// Chunks are durable, or not.
     pub(crate) fn handle_checkpoint(&mut self, result: Result<(), StorageError>) -> Result<(), WriteFailure> {
-        self.saving.clear();
+        self.unsaved.saved();
         result.map_err(WriteFailure::from)
     }
 
@@ -311,7 +285,8 @@ impl Receiver {
         }
         // A file is not renamed while its chunks are being made durable under the old name.
         let whole = std::mem::take(&mut self.whole);
-        let (busy, ready): (Vec<_>, Vec<_>) = whole.into_iter().partition(|file| self.saving.contains(file));
+        let (busy, ready): (Vec<_>, Vec<_>) =
+            whole.into_iter().partition(|file| self.unsaved.is_saving(*file));
         let size = |file: &u32| self.manifest.entry(*file).map_or(0, super::Entry::size);
         self.whole_bytes = busy.iter().map(size).fold(0, u64::saturating_add);
         self.whole = busy;
