@@ -86,11 +86,11 @@ fn get(
                     let event = Event::Offered { transfer, from, standing, manifest, examined, decision };
                     match inbox.handle(event, session, screen)? {
                         Outcome::Failed(failure) => return Err(failure),
-                        Outcome::Open | Outcome::Finished(_) => {}
+                        Outcome::Open | Outcome::Finished => {}
                     }
                 }
                 event => match inbox.handle(event, session, screen)? {
-                    Outcome::Finished(_) => return Ok(()),
+                    Outcome::Finished => return Ok(()),
                     Outcome::Failed(failure) => return Err(failure),
                     Outcome::Open => {}
                 },

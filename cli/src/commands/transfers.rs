@@ -234,7 +234,7 @@ fn go_on(
             }
             if view.sending {
                 {
-                    let what = Sending { paths: view.paths, links: view.links };
+                    let what = Sending::Paths { paths: view.paths, links: view.links };
                     send::transfer(&session, view.peer, what, typed.line(), screen)
                 }
             } else {
@@ -296,9 +296,9 @@ fn receive_rest(
                     Event::Finished { transfer: of, .. } | Event::Failed { transfer: of, .. } if *of == transfer
                 );
                 match inbox.handle(event, session, screen)? {
-                    Outcome::Finished(_) if ours => return Ok(()),
+                    Outcome::Finished if ours => return Ok(()),
                     Outcome::Failed(failure) if ours || !inbox.is_busy() => return Err(failure),
-                    Outcome::Open | Outcome::Finished(_) | Outcome::Failed(_) => {}
+                    Outcome::Open | Outcome::Finished | Outcome::Failed(_) => {}
                 }
             }
             Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,
