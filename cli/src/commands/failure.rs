@@ -281,6 +281,30 @@ impl Left {
     }
 }
 
+/// The same where what arrived went to standard output.
+pub(super) fn output(why: &TransferFailure, failure: Failure) -> Failure {
+    let broken = "What was written to standard output is not all of it";
+    let (exit, text) = match why {
+        TransferFailure::Mismatch => (
+            failure.exit,
+            "what arrived is not what was sent. What was written to standard output must not be used. Try again."
+                .to_owned(),
+        ),
+        TransferFailure::Disk(Some(StorageError::Closed)) => (
+            Exit::NotWritable,
+            "whoever read standard output went away before the end, so the transfer was given up.".to_owned(),
+        ),
+        TransferFailure::Disk(Some(error)) => {
+            (Exit::NotWritable, format!("standard output cannot be written: {}. {broken}.", storage(error)))
+        }
+        _ => {
+            let text = failure.text.replace(" Nothing partial was left.", "");
+            (failure.exit, format!("{text} {broken}, and it cannot be gone on with: begin anew."))
+        }
+    };
+    Failure::new(exit, text)
+}
+
 fn transfer_words(why: &TransferFailure, end: &End<'_>) -> (Exit, String) {
     let (who, sending) = (end.who, end.side == Side::Sending);
     match why {
@@ -390,8 +414,8 @@ fn transfer_words(why: &TransferFailure, end: &End<'_>) -> (Exit, String) {
         TransferFailure::PeerTooOld => (
             Exit::Version,
             format!(
-                "{who}'s hither is too old to take symbolic links. Nothing was sent. Send without --links, or bring \
-                 both sides to the same version."
+                "{who}'s hither is too old to take symbolic links or a stream. Nothing was sent. Send without --links, a \
+                 file instead of -, or bring both sides to the same version."
             ),
         ),
         TransferFailure::Violation => (
@@ -586,6 +610,7 @@ fn storage(error: &StorageError) -> String {
         StorageError::Exists => "the name is taken".to_owned(),
         StorageError::Changed => "the file changed".to_owned(),
         StorageError::Mismatch => "the content is not what it should be".to_owned(),
+        StorageError::Closed => "whoever read it has gone away".to_owned(),
         StorageError::Unsupported => "this is not supported here".to_owned(),
         StorageError::Other(words) => inert(words),
     }

@@ -149,7 +149,7 @@ fn get(
                         Event::Offered { transfer, from, standing, manifest, examined, decision, code: None };
                     match inbox.handle(event, session, screen)? {
                         Outcome::Failed(failure) => return Err(failure),
-                        Outcome::Open | Outcome::Finished(_) => {}
+                        Outcome::Open | Outcome::Finished => {}
                     }
                 }
                 event => {
@@ -157,7 +157,7 @@ fn get(
                         files = session.transfer(*transfer).map_or(0, |view| view.files.into());
                     }
                     match inbox.handle(event, session, screen)? {
-                        Outcome::Finished(_) => return Ok((ours, files)),
+                        Outcome::Finished => return Ok((ours, files)),
                         Outcome::Failed(failure) => return Err(failure),
                         Outcome::Open => {}
                     }

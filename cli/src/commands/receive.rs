@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hither_protocol::Rules;
+use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
 
 use super::inbox::{Inbox, Manner, Outcome};
@@ -13,10 +14,7 @@ use crate::args::{Destination, Global, Peer};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
-use crate::screen::Screen;
-
-/// The name of what is received for standard output, while it is on the disk.
-const SPOOLED: &str = "received";
+use crate::screen::{Screen, content_output};
 
 pub(super) fn run(
     global: &Global,
@@ -26,31 +24,28 @@ pub(super) fn run(
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let spool = match destination {
+    let output = match destination {
         Destination::StandardOutput if screen.is_json() => {
             return Err(Failure::new(
                 Exit::Usage,
                 "-o - and --json both want standard output: give one of them",
             ));
         }
-        Destination::StandardOutput => Some(spool(home)?),
+        Destination::StandardOutput => Some(content_output()),
         _ => None,
     };
-    let manner =
-        Manner { again: Some(typed.line().to_owned()), ..manner(global, &destination, spool.as_ref())? };
+    let manner = Manner { again: Some(typed.line().to_owned()), ..manner(global, &destination, home)? };
     let mut rules = manner.rules(screen.can_ask());
     rules.only_expected = from.is_some();
     if let Some(Peer::Address(at)) = from {
         rules.expected = BTreeSet::from([at.peer]);
     }
-    let session = Session::open(global, home, "receive", Part::Reachable, rules.clone(), screen)?;
+    let pipes = Pipes { input: None, output };
+    let (part, first) = (Part::Reachable, rules.clone());
+    let session = Session::open_with_pipes(global, home, "receive", part, first, pipes, screen)?;
     let outcome = wait(&session, from, rules, manner, screen);
     session.close();
-    let paths = outcome?;
-    match (spool, paths.first()) {
-        (Some(_), Some(path)) => screen.copy(path),
-        _ => Ok(()),
-    }
+    outcome
 }
 
 fn wait(
@@ -59,23 +54,23 @@ fn wait(
     mut rules: Rules,
     manner: Manner,
     screen: &mut Screen,
-) -> Result<Vec<PathBuf>, Failure> {
+) -> Result<(), Failure> {
     if let Some(from) = from {
         rules.expected = BTreeSet::from([session.resolve(from)?]);
         session.ask(move |node, _| node.set_rules(rules));
     }
     session.announce(screen)?;
     let into = inert(&manner.into.to_string_lossy());
-    if !manner.quiet_output {
+    if !manner.output {
         screen.note(&format!("Waiting for an offer, to receive into {into} (Ctrl-C ends this)."))?;
     }
     let mut inbox = Inbox::new(manner);
-    let (mut received, mut failure) = (None, None);
+    let (mut received, mut failure) = (false, None);
     loop {
         match session.next()? {
             Next::Event(event) => match inbox.handle(event, session, screen)? {
                 Outcome::Open => {}
-                Outcome::Finished(paths) => received = received.or(Some(paths)),
+                Outcome::Finished => received = true,
                 Outcome::Failed(why) => failure = failure.or(Some(why)),
             },
             Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,
@@ -92,16 +87,16 @@ fn wait(
         }
         inbox.tick(session, screen)?;
         // Transfers that began meanwhile are not cut off.
-        match (&mut received, &mut failure) {
-            _ if inbox.is_busy() => {}
-            (_, Some(_)) => return Err(failure.unwrap_or_else(|| Failure::new(Exit::Fault, ""))),
-            (Some(paths), None) => return Ok(std::mem::take(paths)),
-            (None, None) => {}
+        match failure.take() {
+            kept if inbox.is_busy() => failure = kept,
+            Some(failure) => return Err(failure),
+            None if received => return Ok(()),
+            None => {}
         }
     }
 }
 
-fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -> Result<Manner, Failure> {
+fn manner(global: &Global, destination: &Destination, home: &Home) -> Result<Manner, Failure> {
     Ok(match destination {
         Destination::Here => Manner::new(global, absolute(Path::new("."))?),
         Destination::Into(directory) => Manner::new(global, absolute(directory)?),
@@ -116,9 +111,9 @@ fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -
             Manner { name: Some(name), ..Manner::new(global, into) }
         }
         Destination::StandardOutput => {
-            let into = spool.map(|spool| spool.path().to_owned()).unwrap_or_default();
-            let name = Some(SPOOLED.to_owned());
-            Manner { name, quiet_output: true, passing: true, ..Manner::new(global, into) }
+            // Nothing is written there.
+            let into = home.state().to_owned();
+            Manner { output: true, ..Manner::new(global, into) }
         }
     })
 }
@@ -130,7 +125,7 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     path.map_err(|error| Failure::new(Exit::Usage, format!("the current directory is not known: {error}")))
 }
 
-/// A directory for content that comes from or goes to a pipe; gone with the value.
+/// A directory for a line of text while it is sent; gone with the value.
 pub(super) fn spool(home: &Home) -> Result<TempDir, Failure> {
     tempfile::Builder::new().prefix("spool-").tempdir_in(home.state()).map_err(|error| {
         let state = inert(&home.state().to_string_lossy());

@@ -1,11 +1,13 @@
 //! `hither send`: offers files, directories, standard input or a line of text to a peer, and sends what is accepted.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use hither_protocol::identity::PeerId;
-use hither_protocol::{Event, Rules};
+use hither_protocol::transfer::RelativePath;
+use hither_protocol::{Event, Rules, TransferFailure};
+use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
 
 use super::Typed;
@@ -32,22 +34,31 @@ pub(super) fn run(
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    // Before anything else runs: reading standard input may take as long as it likes.
     let (what, spool) = sending(home, content)?;
-    // What comes from a pipe is gone with this process, so there is nothing to go on with.
+    let input: Option<Box<dyn Read + Send>> = match what {
+        Sending::Stream(_) => Some(Box::new(std::io::stdin())),
+        Sending::Paths { .. } => None,
+    };
+    let pipes = Pipes { input, output: None };
+    // A line of text is gone with this process, so there is nothing to go on with.
     let rules = Rules { forgetful: spool.is_some(), ..Rules::default() };
-    let session = Session::open(global, home, "send", Part::reaching(to), rules, screen)?;
+    let part = Part::reaching(to);
+    let session = Session::open_with_pipes(global, home, "send", part, rules, pipes, screen)?;
     let outcome = session.recipient(to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen));
     session.close();
     outcome
 }
 
 /// What is offered.
-pub(super) struct Sending {
-    /// Absolute paths.
-    pub(super) paths: Vec<PathBuf>,
-    /// Whether symbolic links go as such.
-    pub(super) links: bool,
+pub(super) enum Sending {
+    Paths {
+        /// Absolute ones.
+        paths: Vec<PathBuf>,
+        /// Whether symbolic links go as such.
+        links: bool,
+    },
+    /// Standard input, as it comes, under this name.
+    Stream(RelativePath),
 }
 
 /// Offers something and follows the transfer to its end. `again` is the command that goes on with it.
@@ -58,11 +69,13 @@ pub(super) fn transfer(
     again: &str,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let Sending { paths, links } = what;
+    let links = matches!(what, Sending::Paths { links: true, .. });
+    let stream = matches!(what, Sending::Stream(_));
     let ours = session
-        .ask(move |node, now| match links {
-            true => node.offer_with_links(now, peer, paths),
-            false => node.offer(now, peer, paths),
+        .ask(move |node, now| match what {
+            Sending::Paths { paths, links: true } => node.offer_with_links(now, peer, paths),
+            Sending::Paths { paths, links: false } => node.offer(now, peer, paths),
+            Sending::Stream(name) => node.offer_stream(now, peer, &name),
         })
         .map_err(failure::offer)?;
     let who = session.who(peer);
@@ -87,11 +100,12 @@ pub(super) fn transfer(
                         })?;
                     }
                     let name = inert(manifest.name());
-                    screen.note(&format!(
-                        "offering {name} to {who}: {}, {}",
-                        count(files, "file"),
-                        size(bytes)
-                    ))?;
+                    let what = if stream {
+                        "a stream, sent as it comes".to_owned()
+                    } else {
+                        format!("{}, {}", count(files, "file"), size(bytes))
+                    };
+                    screen.note(&format!("offering {name} to {who}: {what}"))?;
                     tell_left_out(&left_out, links, screen)?;
                 }
                 Event::Connected { peer: reached, address, road } if reached == peer => {
@@ -117,7 +131,11 @@ pub(super) fn transfer(
                 Event::Failed { transfer, why, kept, resumable } if transfer == ours => {
                     let left = if resumable { course::left(session, ours) } else { None };
                     let end = End { side: Side::Sending, who: &who, kept, left, again: Some(again) };
-                    return Err(failure::transfer(&why, &end));
+                    let mut failure = failure::transfer(&why, &end);
+                    if stream && matches!(why, TransferFailure::LinkLost(_)) {
+                        failure.text += " What comes from a pipe cannot be gone on with.";
+                    }
+                    return Err(failure);
                 }
                 Event::Suspended { transfer, .. } if transfer == ours => {
                     meter = None;
@@ -178,22 +196,21 @@ fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), 
         // The same paths are the same transfer, wherever they are named from.
         Content::Paths { paths, links } => {
             let paths = paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
-            return Ok((Sending { paths, links }, None));
+            return Ok((Sending::Paths { paths, links }, None));
         }
         Content::Text(text, _) if text.is_empty() => {
             return Err(Failure::new(Exit::Usage, "there is no text to send: --text TEXT"));
         }
-        Content::Text(text, name) => (name, Some(text)),
-        Content::StandardInput(name) => (name, None),
+        Content::Text(text, name) => (name, text),
+        Content::StandardInput(name) => {
+            let name = RelativePath::new([name.as_str()])
+                .map_err(|why| Failure::new(Exit::Usage, format!("this is no name for a file: {why}")))?;
+            return Ok((Sending::Stream(name), None));
+        }
     };
     let spool = spool(home)?;
     let path = spool.path().join(name.as_str());
     let mut file = File::create_new(&path).map_err(failed)?;
-    match text {
-        Some(text) => writeln!(file, "{text}").map_err(failed)?,
-        None => {
-            std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(failed)?;
-        }
-    }
-    Ok((Sending { paths: vec![path], links: false }, Some(spool)))
+    writeln!(file, "{text}").map_err(failed)?;
+    Ok((Sending::Paths { paths: vec![path], links: false }, Some(spool)))
 }

@@ -234,7 +234,7 @@ fn go_on(
                 session.ask(move |node, now| node.add_address(now, peer, address));
             }
             if view.sending {
-                let what = Sending { paths: view.paths, links: view.links };
+                let what = Sending::Paths { paths: view.paths, links: view.links };
                 send::transfer(&session, view.peer, what, typed.line(), screen)
             } else if let Some(ticket) = &view.ticket {
                 let manner =
@@ -299,9 +299,9 @@ fn receive_rest(
                     Event::Finished { transfer: of, .. } | Event::Failed { transfer: of, .. } if *of == transfer
                 );
                 match inbox.handle(event, session, screen)? {
-                    Outcome::Finished(_) if ours => return Ok(()),
+                    Outcome::Finished if ours => return Ok(()),
                     Outcome::Failed(failure) if ours || !inbox.is_busy() => return Err(failure),
-                    Outcome::Open | Outcome::Finished(_) | Outcome::Failed(_) => {}
+                    Outcome::Open | Outcome::Finished | Outcome::Failed(_) => {}
                 }
             }
             Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,

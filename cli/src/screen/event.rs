@@ -432,11 +432,14 @@ impl Event {
 impl Progress {
     /// On one line without the bar: percent, done and total, rate, time left, road, name.
     pub fn human(&self) -> String {
-        format!("{:>3}% {}", self.parts(100), self.tail())
+        if self.total == 0 { self.tail() } else { format!("{:>3}% {}", self.parts(100), self.tail()) }
     }
 
     /// The same with the bar. What does not fit a terminal is the name, at the end.
     pub fn drawn(&self) -> String {
+        if self.total == 0 {
+            return self.tail();
+        }
         let full = self.parts(BAR);
         let tip = if full < BAR { ">" } else { "" };
         format!("{:>3}% [{:<BAR$}] {}", self.parts(100), "=".repeat(full) + tip, self.tail())
@@ -456,6 +459,10 @@ impl Progress {
         };
         let (done, total, name) = (size(self.done), size(self.total), inert(&self.name));
         let how = self.road.map_or("hashing", Road::name);
+        // Of a stream nobody knows how much there will be.
+        if self.total == 0 {
+            return format!("{done}  {}  {how}  {name}", rate(self.rate));
+        }
         format!("{done}/{total}  {}  {time}  {how}  {name}", rate(self.rate))
     }
 }

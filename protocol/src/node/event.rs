@@ -444,7 +444,7 @@ pub enum TransferFailure {
     Violation,
     /// Nobody who could be asked has it, or the rest of it.
     NobodyHasIt,
-    /// The other side's program is too old for what is in it: symbolic links.
+    /// The other side's program is too old for what is in it: symbolic links, or a stream.
     PeerTooOld,
     /// It has more pieces than can be shared or fetched at once: see [`MAX_PIECES`](crate::transfer::MAX_PIECES).
     TooLarge,

@@ -337,6 +337,9 @@ impl Node {
             (Purpose::Read(transfer, asked), Done::Read(results)) => {
                 self.chunks_read(now, transfer, asked, results);
             }
+            (Purpose::ReadStream(transfer), Done::StreamRead(result)) => {
+                self.stream_read(now, transfer, result);
+            }
             (Purpose::Examine(transfer), Done::Examined(result)) => self.examined(now, transfer, result),
             (Purpose::Prepare(transfer), Done::Prepared(result)) => self.prepared(now, transfer, result),
             (Purpose::Write(transfer, chunks), Done::Written(results)) => {

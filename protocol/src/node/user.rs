@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::sending::Outgoing;
@@ -10,10 +11,11 @@ use super::{
     Acceptance, AnswerError, Closing, Contact, ContactError, LinkLoss, Node, OfferError, PeerView, Progress,
     Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView,
 };
+use crate::Event;
 use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::storage::{Change, Work};
-use crate::transfer::TransferId;
+use crate::transfer::{Entry, EntryKind, Manifest, RelativePath, TransferId};
 use crate::wire::{CancelReason, Control, UnfinishedRecord, Way};
 
 /// Offers and transfers of ours at once.
@@ -67,6 +69,39 @@ impl Node {
         paths: Vec<PathBuf>,
     ) -> Result<TransferId, OfferError> {
         self.offer_paths(now, to, paths, true)
+    }
+
+    /// User in: offer a stream, to arrive as a file of this name. It is read as it comes, by [`Work::ReadStream`], and
+    /// cannot be gone on with once the link is lost.
+    pub fn offer_stream(
+        &mut self,
+        now: Instant,
+        to: PeerId,
+        name: &RelativePath,
+    ) -> Result<TransferId, OfferError> {
+        if to == self.peer_id() {
+            return Err(OfferError::Oneself);
+        }
+        if self.contacts.is_blocked(to) {
+            return Err(OfferError::Blocked);
+        }
+        if self.outgoing.len() >= MAX_OUTGOING || self.closing != Closing::No {
+            return Err(OfferError::TooMany);
+        }
+        let modified = i64::try_from(self.unix_time(now)).unwrap_or(i64::MAX);
+        let (path, kind) = (name.clone(), EntryKind::Stream);
+        let entry = Entry { path, kind, modified, executable: false };
+        let manifest = Manifest::new(name.name().to_owned(), vec![entry]).map_err(|_| OfferError::Nothing)?;
+        let manifest = Arc::new(manifest);
+        let transfer = TransferId(self.ids.bytes());
+        self.outgoing.insert(transfer, Outgoing::stream(now, to, Arc::clone(&manifest)));
+        self.event(Event::Offering { transfer, manifest, left_out: Vec::new() });
+        match self.links.to(to) {
+            Some(link) => self.start_waiting_offers(now, to, link),
+            None => self.seek(now, to),
+        }
+        self.turn(now);
+        Ok(transfer)
     }
 
     pub(super) fn offer_paths(

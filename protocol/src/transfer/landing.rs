@@ -75,7 +75,7 @@ impl Landing {
         recalled: Option<Recalled>,
         trees: &BTreeMap<u32, FileTree>,
     ) -> Self {
-        let Terms { into, places, skip, overwrite, journal } = terms;
+        let Terms { into, places, skip, overwrite, journal, output: _ } = terms;
         let wanted = manifest.files().filter(|(file, _)| !skip.contains(*file));
         let (count, total) = wanted.fold((0_usize, 0_u64), |(count, total), (_, entry)| {
             (count.saturating_add(1), total.saturating_add(entry.size()))

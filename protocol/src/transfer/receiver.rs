@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::found::Found;
 use super::hash::{self, CHUNK, Root, Tree};
 use super::journal::StoredChunk;
+use super::stream::{StreamReceiver, stream_size};
 use super::unsaved::Unsaved;
 use super::{Manifest, Places, RelativePath, TransferId};
 use crate::storage::{FinishFile, MakeLink, PartialFile, StorageError, Work, WriteChunk};
@@ -22,6 +23,8 @@ const MOST_FINISH_FILES: usize = 4096;
 const FINISH_BYTES: u64 = 64 * 1024 * 1024;
 /// Chunks of one file that may arrive ahead of one that is missing.
 const MAX_AHEAD: usize = 4096;
+/// Chunks that wait for one before them, on their way to an output: 8 MiB.
+const MOST_HELD: usize = 32;
 /// What is smaller, and of no more files, is not worth a journal: it is sent anew.
 const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 const JOURNAL_ENTRIES: usize = 64;
@@ -53,6 +56,17 @@ pub(crate) struct Receiver {
     resumed: u64,
     /// Whether links and directories were seen to.
     sealed: bool,
+    /// What it is, if it is a stream.
+    stream: Option<StreamReceiver>,
+    /// What is held back so that it comes in order, where it goes to the program's output.
+    output: Option<Outlet>,
+}
+
+/// Chunks on their way to an output that takes them in order.
+#[derive(Debug, Default)]
+struct Outlet {
+    next: u64,
+    held: BTreeMap<u64, (Chunk, Bytes)>,
 }
 
 /// Whether an offer is worth a journal, on both sides.
@@ -68,6 +82,8 @@ pub(crate) struct Terms {
     pub(crate) skip: EntrySet,
     pub(crate) overwrite: bool,
     pub(crate) journal: bool,
+    /// To the program's output, not to files: a single file only.
+    pub(crate) output: bool,
 }
 
 /// A file some of whose chunks have arrived.
@@ -101,6 +117,17 @@ impl OpenFile {
     }
 }
 
+/// Where a chunk stands in the order of those that go to an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It comes next.
+    Next,
+    /// Others come before it, and it can wait here.
+    Ahead,
+    /// So much waits for others already that it has to wait on its link.
+    TooFarAhead,
+}
+
 /// What a peer may not send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Violation;
@@ -121,7 +148,7 @@ pub(crate) enum WriteFailure {
 impl Receiver {
     /// `found` is what is on the disk from before.
     pub(crate) fn new(id: TransferId, manifest: Arc<Manifest>, terms: Terms, mut found: Found) -> Self {
-        let Terms { into, places, skip, overwrite, journal } = terms;
+        let Terms { into, places, skip, overwrite, journal, output } = terms;
         found.placed.retain(|file, _| !skip.contains(*file));
         found.open.retain(|file, _| !skip.contains(*file));
         found.settle(MAX_RUNS);
@@ -151,7 +178,12 @@ impl Receiver {
             total: bytes.saturating_sub(resumed),
             resumed,
             sealed: false,
+            stream: None,
+            output: output.then(Outlet::default),
         };
+        if receiver.manifest.is_stream() {
+            receiver.stream = Some(StreamReceiver::default());
+        }
         receiver.take(found);
         receiver
     }
@@ -203,6 +235,9 @@ impl Receiver {
 
     /// A chunk is announced: whether it may arrive. Each may once.
     pub(crate) fn announce(&mut self, chunk: &Chunk) -> Result<(), Violation> {
+        if let Some(stream) = &mut self.stream {
+            return if self.skip.contains(chunk.file) { Err(Violation) } else { stream.announce(chunk) };
+        }
         let entry = self.manifest.entry(chunk.file).filter(|entry| entry.is_file()).ok_or(Violation)?;
         let length = hash::chunk_length(entry.size(), chunk.offset).ok_or(Violation)?;
         if length != chunk.length || self.skip.contains(chunk.file) || self.roots.contains_key(&chunk.file) {
@@ -213,6 +248,45 @@ impl Receiver {
         self.open.entry(chunk.file).or_insert_with(new).announce(index)
     }
 
+    /// A chunk's bytes are all here: what can be written now. Where the order counts, that is what is next.
+    pub(crate) fn arrived(&mut self, head: Chunk, content: Bytes) -> Vec<(Chunk, Bytes)> {
+        let Some(outlet) = &mut self.output else { return vec![(head, content)] };
+        outlet.held.insert(head.offset, (head, content));
+        let mut ready = Vec::new();
+        while let Some(next) = outlet.held.remove(&outlet.next) {
+            outlet.next = outlet.next.saturating_add(u64::from(next.0.length));
+            let empty = next.0.length == 0;
+            ready.push(next);
+            if empty {
+                break;
+            }
+        }
+        ready
+    }
+
+    /// Whether it goes to the program's output.
+    pub(crate) fn is_output(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// Whether it is a stream: its sender may wait for what feeds it.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Whether more of an announced chunk may be read, where order counts: the next one, as long as the disk takes what
+    /// is here, and others up to a bound. `None`: the order does not count.
+    pub(crate) fn order(&self, chunk: &Chunk) -> Option<Order> {
+        let outlet = self.output.as_ref()?;
+        Some(if chunk.offset == outlet.next {
+            Order::Next
+        } else if outlet.held.len() < MOST_HELD {
+            Order::Ahead
+        } else {
+            Order::TooFarAhead
+        })
+    }
+
     /// The write for an announced chunk whose bytes are all here.
     pub(crate) fn write(&self, chunk: &Chunk, data: Bytes) -> Option<WriteChunk> {
         let entry = self.manifest.entry(chunk.file)?;
@@ -220,7 +294,11 @@ impl Receiver {
             transfer: self.id,
             into: Arc::clone(&self.into),
             target: self.target(chunk.file)?,
-            size: entry.size(),
+            size: if self.stream.is_some() {
+                stream_size(chunk.offset, chunk.length, chunk.last)
+            } else {
+                entry.size()
+            },
             offset: chunk.offset,
             data,
             expected: chunk.value,
@@ -235,6 +313,12 @@ impl Receiver {
     ) -> Result<(), WriteFailure> {
         result.map_err(WriteFailure::from)?;
         self.written = self.written.saturating_add(u64::from(chunk.length));
+        if let Some(stream) = &mut self.stream {
+            if let Some(root) = stream.handle_written() {
+                self.file_whole(chunk.file, root);
+            }
+            return Ok(());
+        }
         let Some(open) = self.open.get_mut(&chunk.file) else { return Ok(()) };
         let index = chunk.offset / CHUNK;
         open.tree.insert(index, chunk.value);
@@ -252,6 +336,10 @@ impl Receiver {
 
     fn file_whole(&mut self, file: u32, root: Root) {
         self.roots.insert(file, root);
+        if self.output.is_some() {
+            self.placed = self.placed.saturating_add(1);
+            return;
+        }
         self.whole.push(file);
         let size = self.manifest.entry(file).map_or(0, super::Entry::size);
         self.whole_bytes = self.whole_bytes.saturating_add(size);
@@ -388,7 +476,11 @@ impl Receiver {
 
     /// Every file that is not in place and may have a partial one.
     pub(crate) fn partials(&self) -> Vec<PartialFile> {
-        let begun = self.open.keys().chain(self.roots.keys());
+        if self.output.is_some() {
+            return Vec::new();
+        }
+        let stream = self.stream.as_ref().map(|_| &0);
+        let begun = self.open.keys().chain(self.roots.keys()).chain(stream);
         begun.filter_map(|file| self.target(*file)).collect()
     }
 

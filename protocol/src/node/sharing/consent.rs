@@ -218,7 +218,11 @@ impl Node {
             }
         }
         let overwrite = how.conflict == Conflict::Overwrite;
-        self.take_fetch(now, id, Terms { into: how.into, places, skip, overwrite, journal: true });
+        self.take_fetch(
+            now,
+            id,
+            Terms { into: how.into, places, skip, overwrite, journal: true, output: false },
+        );
     }
 
     /// There is consent: the fetch is kept to be found again, and its directories are made.

@@ -105,7 +105,11 @@ impl Node {
         let Some(fetch) = share.fetch() else { return };
         if accepted.digest == manifest.digest() {
             let Accepted { into, places, skip, overwrite, .. } = accepted;
-            return self.take_fetch(now, id, Terms { into, places, skip, overwrite, journal: true });
+            return self.take_fetch(
+                now,
+                id,
+                Terms { into, places, skip, overwrite, journal: true, output: false },
+            );
         }
         fetch.state = State::Examining(None);
         self.ask_for_share(id, Work::Examine { into: accepted.into, manifest }, Job::Examine);
