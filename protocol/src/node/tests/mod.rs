@@ -3,11 +3,13 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::cast_possible_truncation,
+    clippy::string_slice,
     clippy::unreachable,
     reason = "tests, of numbers that are known"
 )]
 
 mod bench;
+mod codes;
 mod crowds;
 mod exhaustion;
 mod links;
