@@ -40,7 +40,7 @@ fn is_told(event: &Event) -> bool {
 
 #[test]
 fn nothing_but_steps_of_a_code_is_taken_before_it_is_proven() {
-    let hello = Control::Hello { agent: "eve".into() };
+    let hello = Control::Hello { agent: "eve".into(), revision: 0 };
     let proof = || Proof { confirmation: [1; 32], identity: vec![1; 100] };
     let messages = [
         hello.encode(),
@@ -51,7 +51,7 @@ fn nothing_but_steps_of_a_code_is_taken_before_it_is_proven() {
         // Out of turn, no share at all, longer than any, and nothing that parses.
         Control::Code(CodeStep::Prove(proof())).encode(),
         Control::Code(CodeStep::Begin([0; 32])).encode(),
-        Control::Hello { agent: "x".repeat(60) }.encode().repeat(40),
+        Control::Hello { agent: "x".repeat(60), revision: 0 }.encode().repeat(40),
         vec![9; 500],
     ];
     for message in messages {
