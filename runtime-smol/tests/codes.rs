@@ -43,8 +43,11 @@ fn start(number: u8, home: &TempDir) -> Runtime {
     let rules = Rules { into, strangers: Strangers::Accept, ..Rules::default() };
     let config = Config { rules, ..Config::default() };
     let home = home.path().join("home");
-    Runtime::start(Options { home, interface: Some("lo".into()), port: 0, discovery: true, config }, identity)
-        .unwrap()
+    Runtime::start(
+        Options { home, interface: Some("lo".into()), port: 0, discovery: Some(Duration::ZERO), config },
+        identity,
+    )
+    .unwrap()
 }
 
 fn until(runtime: &Runtime, wanted: impl Fn(&Event) -> bool) {
