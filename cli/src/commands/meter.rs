@@ -38,8 +38,10 @@ impl Meter {
         }
         let transfer = self.transfer;
         let Some(progress) = session.ask(move |node, _| node.progress(transfer)) else { return Ok(()) };
-        // Without a link there is nothing to show.
-        let Some(road) = progress.road else { return Ok(()) };
+        // Without a link there is nothing to show, nor of a stream before its first byte.
+        let Some(road) = progress.road.filter(|_| progress.done > 0 || progress.total > 0) else {
+            return Ok(());
+        };
         self.shown = Some(now);
         screen.event(&Event::Progress(Progress {
             transfer: transfer.to_string(),

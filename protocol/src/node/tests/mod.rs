@@ -11,6 +11,7 @@ mod bench;
 mod crowds;
 mod exhaustion;
 mod links;
+mod pipes;
 mod resuming;
 mod rules;
 mod shares;
