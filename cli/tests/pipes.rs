@@ -179,3 +179,20 @@ fn a_sender_that_is_killed_leaves_a_receiver_that_says_so() {
     assert!(ended.errors.contains("cannot be gone on with"), "{}", ended.errors);
     assert_eq!(fs::metadata(&out).unwrap().len(), 524_288);
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_sender_whose_input_says_nothing() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let (receiver, address) = receiver(&bob, Stdio::null());
+    let mut command = alice.command(&["send", "-", "--to", &address]);
+    // Standard input stays open, and nothing comes.
+    let mut sender = Running::start(command.stdin(Stdio::piped()));
+    sender.wait_for_note("offering stdin to ");
+    std::thread::sleep(Duration::from_millis(500));
+    let begun = Instant::now();
+    sender.interrupt();
+    sender.end().expect(130);
+    assert!(begun.elapsed() < Duration::from_secs(10), "nobody waits for the pipe");
+    assert_ne!(receiver.end().code, Some(0));
+}

@@ -44,8 +44,9 @@ impl Meter {
         }
         let transfer = self.transfer;
         let Some(progress) = session.ask(move |node, _| node.progress(transfer)) else { return Ok(()) };
-        // Without a link there is nothing to show, but for what is hashed.
-        if progress.road.is_none() && !self.hashing {
+        // Without a link there is nothing to show, but for what is hashed; nor of a stream before its first byte.
+        let shown = progress.done > 0 || progress.total > 0;
+        if !(self.hashing || progress.road.is_some() && shown) {
             return Ok(());
         }
         self.shown = Some(now);

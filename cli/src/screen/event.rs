@@ -432,17 +432,22 @@ impl Event {
 impl Progress {
     /// On one line without the bar: percent, done and total, rate, time left, road, name.
     pub fn human(&self) -> String {
-        if self.total == 0 { self.tail() } else { format!("{:>3}% {}", self.parts(100), self.tail()) }
+        if self.is_stream() { self.tail() } else { format!("{:>3}% {}", self.parts(100), self.tail()) }
     }
 
     /// The same with the bar. What does not fit a terminal is the name, at the end.
     pub fn drawn(&self) -> String {
-        if self.total == 0 {
+        if self.is_stream() {
             return self.tail();
         }
         let full = self.parts(BAR);
         let tip = if full < BAR { ">" } else { "" };
         format!("{:>3}% [{:<BAR$}] {}", self.parts(100), "=".repeat(full) + tip, self.tail())
+    }
+
+    /// Of a stream nobody knows how much there will be.
+    fn is_stream(&self) -> bool {
+        self.total == 0 && self.done > 0
     }
 
     /// How many of so many parts are done.
@@ -459,8 +464,7 @@ impl Progress {
         };
         let (done, total, name) = (size(self.done), size(self.total), inert(&self.name));
         let how = self.road.map_or("hashing", Road::name);
-        // Of a stream nobody knows how much there will be.
-        if self.total == 0 {
+        if self.is_stream() {
             return format!("{done}  {}  {how}  {name}", rate(self.rate));
         }
         format!("{done}/{total}  {}  {time}  {how}  {name}", rate(self.rate))

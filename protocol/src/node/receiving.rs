@@ -402,7 +402,12 @@ impl Node {
             return;
         };
         match &mut incoming.state {
-            State::Receiving { theirs, .. } => *theirs = Some(root),
+            State::Receiving { theirs, .. } => {
+                *theirs = Some(root);
+                // From here on a stream is waited for no longer than files are.
+                incoming.moves(now);
+                self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
+            }
             State::Ending(_) | State::Suspended { .. } => {}
             _ => self.links.fail(now, link),
         }

@@ -80,7 +80,7 @@ pub struct Progress {
     pub sending: bool,
     /// Bytes that the receiver has verified and written, or, on the sending side, that were sent.
     pub done: u64,
-    /// Bytes that will travel in all.
+    /// Bytes that will travel in all; 0 of a stream, as nobody knows.
     pub total: u64,
     /// Over which road, while there is a link.
     pub road: Option<Road>,
