@@ -127,6 +127,24 @@ fn whoever_does_not_know_the_key_is_not_answered_under_it() {
 }
 
 #[test]
+fn a_crowd_at_a_code_leaves_room_for_others() {
+    let (mut bench, made, key) = with_code();
+    for round in 0..70 {
+        let number = bench.add();
+        let (ours, at) = (Arc::new(identity(7000 + round)), bench.at());
+        let link = bench.peers[number].links.dial_one_time(bench.now, &ours, key, at).unwrap();
+        bench.run_for(SHORTLY);
+        assert_eq!(bench.peers[number].down.contains(&link), round >= 64, "{round}");
+    }
+    bench.contact();
+    // Those who say nothing do not last.
+    bench.run_for(Duration::from_secs(10));
+    let number = bench.add();
+    meet(&mut bench, number, key);
+    assert!(bench.node.code(made).is_some());
+}
+
+#[test]
 fn links_of_a_code_from_one_address_are_few() {
     let (mut bench, _, key) = with_code();
     let number = bench.add();
