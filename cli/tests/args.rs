@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hither_cli::args::{
     Arguments, Command, ContactsCommand, Content, Destination, Existing, FileName, Global, ParseRateError,
-    Parsed, Peer, Rate, Shell, TransfersCommand, completions, parse,
+    Parsed, Peer, Rate, Shell, Size, TransfersCommand, completions, parse,
 };
 use hither_protocol::Limits;
 use proptest::prelude::*;
@@ -102,6 +102,16 @@ fn contacts_have_commands_of_their_own() {
             assert_eq!((rename.name.as_str(), rename.new_name.as_str()), ("bob", "robert"));
         }
         other => panic!("{other:?}"),
+    }
+    match command("contacts trust bob --into d --up-to 1.5GiB") {
+        Command::Contacts(ContactsCommand::Trust(trust)) => {
+            assert_eq!((trust.name.as_str(), trust.into.to_str()), ("bob", Some("d")));
+            assert_eq!(trust.up_to.map(Size::bytes), Some(3 << 29));
+        }
+        other => panic!("{other:?}"),
+    }
+    for wrong in ["", "0MB", "5XB", "-1MB", "1e3", "99999999999TB"] {
+        assert!(wrong.parse::<Size>().is_err(), "{wrong}");
     }
     assert!(matches!(command("contacts remove bob"), Command::Contacts(ContactsCommand::Remove(_))));
     assert!(matches!(command(&format!("contacts block {id}")), Command::Contacts(ContactsCommand::Block(_))));

@@ -10,6 +10,7 @@ use hither_cli::screen::{
     Course, Delivery, Event, Pauser, PeerState, Progress, Road, Screen, Transfer, TransferState, left, rate,
     size,
 };
+use hither_protocol::Trust;
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::{Identity, PeerId};
 use serde_json::{Value, json};
@@ -144,10 +145,14 @@ fn all_events() -> Vec<(Event, Value)> {
                 rtt: Some(Duration::from_millis(250)),
                 seen: Some(7),
                 addresses: vec!["127.0.0.1:1".parse().unwrap()],
+                verified: true,
+                trust: Some(Trust { into: "/in".into(), up_to: Some(9) }),
+                calls_itself: None,
+                namesake: None,
             },
             json!({
                 "event": "peer", "id": id_text, "name": "bob", "state": "near", "road": "direct", "rtt": 0.25, "seen": 7,
-                "addresses": ["127.0.0.1:1"],
+                "addresses": ["127.0.0.1:1"], "verified": true, "trust": {"into": "/in", "up_to": 9}, "calls_itself": null, "namesake": null,
             }),
         ),
         (
@@ -267,6 +272,10 @@ fn what_a_peer_says_is_inert() {
         rtt: None,
         seen: None,
         addresses: Vec::new(),
+        verified: false,
+        trust: None,
+        calls_itself: None,
+        namesake: None,
     };
     let suspended =
         Course::Suspended { transfer: "t".into(), name: evil.into(), sending: true, done: 0, total: 0 };

@@ -8,6 +8,7 @@ use argh::{ArgsInfo, FromArgs};
 use super::file_name::FileName;
 use super::peer::{ContactName, Peer};
 use super::rate::Rate;
+use super::size::Size;
 use super::transfer_prefix::TransferPrefix;
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::Ticket;
@@ -176,7 +177,7 @@ pub(super) struct Get {
 #[argh(subcommand, name = "list-peers")]
 pub(super) struct ListPeers {}
 
-/// List, add, rename, remove, block or unblock contacts.
+/// List, add, rename, remove, trust, block or unblock contacts.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "contacts")]
 pub(super) struct Contacts {
@@ -196,6 +197,10 @@ pub enum ContactsCommand {
     Rename(ContactsRename),
     /// Forget one.
     Remove(ContactsRemove),
+    /// Take what one sends without asking.
+    Trust(ContactsTrust),
+    /// Ask again before taking what one sends.
+    Untrust(ContactsUntrust),
     /// Hear no more from a peer.
     Block(ContactsBlock),
     /// Hear a peer again.
@@ -235,6 +240,30 @@ pub struct ContactsRename {
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "remove")]
 pub struct ContactsRemove {
+    /// the name
+    #[argh(positional)]
+    pub name: ContactName,
+}
+
+/// Take what a contact sends without asking, into a folder, under free names where names are taken.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "trust")]
+pub struct ContactsTrust {
+    /// the folder that it goes into
+    #[argh(option, arg_name = "dir")]
+    pub into: PathBuf,
+    /// ask about offers that are larger: 500MB, 2GB, 1.5GiB
+    #[argh(option, arg_name = "size")]
+    pub up_to: Option<Size>,
+    /// the name
+    #[argh(positional)]
+    pub name: ContactName,
+}
+
+/// Ask again before taking what a contact sends.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "untrust")]
+pub struct ContactsUntrust {
     /// the name
     #[argh(positional)]
     pub name: ContactName,

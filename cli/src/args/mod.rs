@@ -5,6 +5,7 @@ mod grammar;
 mod normal;
 mod peer;
 mod rate;
+mod size;
 mod transfer_prefix;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use grammar::{Grammar, Subcommand};
 pub(crate) use normal::nearest;
 pub use peer::{ContactName, ParsePeerError, Peer};
 pub use rate::{ParseRateError, Rate};
+pub use size::{ParseSizeError, Size};
 pub use transfer_prefix::{ParseTransferPrefixError, TransferPrefix};
 
 use crate::inert::inert;

@@ -1,15 +1,16 @@
 //! `hither contacts`: lists and changes the contacts.
 
 use hither_protocol::identity::PeerId;
-use hither_protocol::{Contact, Rules};
+use hither_protocol::{Contact, Rules, Trust};
 
 use super::failure;
+use super::receive::absolute;
 use super::session::{Part, Session};
-use crate::args::{ContactName, ContactsCommand, Global, Peer};
-use crate::exit::Failure;
+use crate::args::{ContactName, ContactsCommand, Global, Peer, Size};
+use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
-use crate::screen::{Event, PeerState, Screen};
+use crate::screen::{Event, PeerState, Screen, taken};
 
 pub(super) fn run(
     global: &Global,
@@ -45,6 +46,23 @@ fn change(session: &Session, command: &ContactsCommand, screen: &mut Screen) -> 
             session.settle()?;
             screen.note(&format!("{} is no contact any more: {peer}", inert(name)))
         }
+        ContactsCommand::Trust(trust) => {
+            let peer = named(&trust.name)?;
+            refuse_blocked(session, peer)?;
+            let into = absolute(&trust.into)?;
+            let up_to = trust.up_to.map(Size::bytes);
+            let name = inert(trust.name.as_str());
+            let note = format!("what {name} sends {}.", taken(&into, up_to));
+            let given = Trust { into, up_to };
+            set_trust(session, peer, Some(given))?;
+            tell(session, peer, &note, screen)
+        }
+        ContactsCommand::Untrust(untrust) => {
+            let peer = named(&untrust.name)?;
+            set_trust(session, peer, None)?;
+            let name = inert(untrust.name.as_str());
+            tell(session, peer, &format!("what {name} sends goes by your rules again."), screen)
+        }
         ContactsCommand::Block(block) => {
             let peer = session.resolve(&block.peer)?;
             if session.contact(peer).is_none() {
@@ -78,6 +96,22 @@ fn set_name(session: &Session, peer: PeerId, name: &str) -> Result<(), Failure> 
     session.settle()
 }
 
+fn set_trust(session: &Session, peer: PeerId, trust: Option<Trust>) -> Result<(), Failure> {
+    let changed = session.ask(move |node, now| node.trust_contact(now, peer, trust));
+    changed.map_err(|error| failure::contact(error, &session.who(peer)))?;
+    session.settle()
+}
+
+fn refuse_blocked(session: &Session, peer: PeerId) -> Result<(), Failure> {
+    let blocked = session.contacts().iter().any(|contact| contact.peer == peer && contact.blocked);
+    if !blocked {
+        return Ok(());
+    }
+    let name = session.who(peer);
+    let text = format!("{name} is blocked. Nothing was changed; first `hither contacts unblock {name}`.");
+    Err(Failure::new(Exit::Usage, text))
+}
+
 fn set_blocked(session: &Session, peer: PeerId, blocked: bool) -> Result<(), Failure> {
     let changed = session.ask(move |node, now| node.block_contact(now, peer, blocked));
     changed.map_err(|error| failure::contact(error, &session.who(peer)))?;
@@ -105,6 +139,10 @@ fn event(contact: &Contact) -> Event {
         rtt: None,
         seen: None,
         addresses: Vec::new(),
+        verified: contact.verified,
+        trust: contact.trust.clone(),
+        calls_itself: None,
+        namesake: None,
     }
 }
 

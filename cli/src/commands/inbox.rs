@@ -1,7 +1,7 @@
 //! What becomes of offers and messages that arrive, for the commands that wait for them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hither_protocol::identity::PeerId;
@@ -26,6 +26,8 @@ use crate::screen::{self, Screen, size};
 pub(super) struct Manner {
     /// The folder that they go into.
     pub(super) into: PathBuf,
+    /// Whether it was named for what comes now: then trusted contacts' own folders do not count.
+    pub(super) into_counts: bool,
     /// The name for the only file of an offer.
     pub(super) name: Option<String>,
     /// Offers of anyone are accepted.
@@ -48,7 +50,16 @@ impl Manner {
             Some(Existing::Rename) => Conflict::Rename,
             Some(Existing::Skip) => Conflict::Skip,
         };
-        Self { into, name: None, yes: global.yes, conflict, quiet_output: false, passing: false, again: None }
+        Self {
+            into,
+            into_counts: false,
+            name: None,
+            yes: global.yes,
+            conflict,
+            quiet_output: false,
+            passing: false,
+            again: None,
+        }
     }
 
     /// The rules of consent that go with it, where `can_ask` says whether there is someone to ask.
@@ -60,11 +71,12 @@ impl Manner {
         };
         Rules {
             into: Some(self.into.clone()),
+            into_counts: self.into_counts,
             conflict: self.conflict,
             strangers,
             // Another name can only be given with an answer.
             ask_always: self.name.is_some(),
-            ask_conflicts: can_ask,
+            attended: can_ask,
             forgetful: self.passing,
             ..Rules::default()
         }
@@ -79,6 +91,13 @@ pub(super) enum Outcome {
     Finished(Vec<PathBuf>),
     /// Someone who may send tried, and it came to nothing.
     Failed(Failure),
+}
+
+/// The folder that an offer would go into, and how it would fit there.
+#[derive(Clone, Copy)]
+struct Fit<'a> {
+    into: &'a Path,
+    examined: &'a Examined,
 }
 
 /// The offers that are known, and what is done with them.
@@ -153,10 +172,11 @@ impl Inbox {
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
         match event {
-            Event::Offered { transfer, from, standing, manifest, examined, decision } => {
+            Event::Offered { transfer, from, standing, manifest, into, examined, decision } => {
                 let (name, bytes) = (manifest.name().to_owned(), manifest.bytes());
                 let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
-                self.offered(transfer, known, &manifest, &examined, decision, session, screen)
+                let fit = Fit { into: &into, examined: &examined };
+                self.offered(transfer, known, &manifest, fit, decision, session, screen)
             }
             Event::Started { transfer, bytes, .. } => {
                 if let Some(known) = self.known.get_mut(&transfer) {
@@ -236,11 +256,12 @@ impl Inbox {
         transfer: TransferId,
         known: Known,
         manifest: &Arc<Manifest>,
-        examined: &Examined,
+        fit: Fit<'_>,
         decision: Decision,
         session: &Session,
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
+        let Fit { into, examined } = fit;
         let (from, standing) = (known.from, known.standing);
         let who = session.who(from);
         screen.event(&screen::Event::Offer {
@@ -252,7 +273,10 @@ impl Inbox {
             bytes: manifest.bytes(),
         })?;
         if let Decision::Refused(why) = decision {
-            let (exit, text) = failure::refused_here(why, &who);
+            let (exit, text) = match why {
+                Refusal::Declined => failure::unattended(&who),
+                why => failure::refused_here(why, &who),
+            };
             // Whoever is not meant to send does not end the wait for those who are.
             if why == Refusal::Stranger {
                 screen.note(&text)?;
@@ -264,7 +288,10 @@ impl Inbox {
         let road = road.map(|road| format!(" over {}", road_of(road).name())).unwrap_or_default();
         let relation = if standing == Standing::Stranger { " (not a contact)" } else { "" };
         screen.note(&format!("    from {who}{relation}{road}"))?;
-        for line in offer::lines(manifest, Some(examined), &self.manner.into) {
+        for line in offer::lines(manifest, Some(examined), into) {
+            screen.note(&line)?;
+        }
+        if let Some(line) = session.trust(from).and_then(|trust| offer::trusted(manifest, &trust, decision)) {
             screen.note(&line)?;
         }
         self.known.insert(transfer, known);

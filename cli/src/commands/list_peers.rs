@@ -50,8 +50,20 @@ fn list(session: &Session, screen: &mut Screen) -> Result<(), Failure> {
             (false, true) => PeerState::Near,
             (false, false) => PeerState::Known,
         };
-        let event =
-            screen::Event::Peer { id: peer, name, state, road: None, rtt: round_trip, seen: None, addresses };
+        let contact = session.contacts().iter().find(|contact| Some(contact.peer) == peer);
+        let event = screen::Event::Peer {
+            id: peer,
+            name,
+            state,
+            road: None,
+            rtt: round_trip,
+            seen: None,
+            addresses,
+            verified: contact.is_some_and(|contact| contact.verified),
+            trust: contact.and_then(|contact| contact.trust.clone()),
+            calls_itself: None,
+            namesake: None,
+        };
         screen.event(&event)?;
     }
     Ok(())

@@ -104,7 +104,9 @@ fn wait(
 fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -> Result<Manner, Failure> {
     Ok(match destination {
         Destination::Here => Manner::new(global, absolute(Path::new("."))?),
-        Destination::Into(directory) => Manner::new(global, absolute(directory)?),
+        Destination::Into(directory) => {
+            Manner { into_counts: true, ..Manner::new(global, absolute(directory)?) }
+        }
         Destination::File(file) => {
             let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
             let Some(name) = name else {
@@ -113,12 +115,12 @@ fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -
             };
             let file = absolute(file)?;
             let into = file.parent().map(Path::to_owned).unwrap_or_default();
-            Manner { name: Some(name), ..Manner::new(global, into) }
+            Manner { into_counts: true, name: Some(name), ..Manner::new(global, into) }
         }
         Destination::StandardOutput => {
             let into = spool.map(|spool| spool.path().to_owned()).unwrap_or_default();
             let name = Some(SPOOLED.to_owned());
-            Manner { name, quiet_output: true, passing: true, ..Manner::new(global, into) }
+            Manner { into_counts: true, name, quiet_output: true, passing: true, ..Manner::new(global, into) }
         }
     })
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::TransferId;
-use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView};
+use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView, Trust};
 use hither_runtime_smol::interrupt::Interrupts;
 use hither_runtime_smol::{Options, Runtime, has_aes, max_datagram};
 
@@ -290,6 +290,11 @@ impl Session {
     /// A contact's name, as it was given.
     pub(super) fn contact(&self, peer: PeerId) -> Option<String> {
         self.contacts.iter().find(|contact| contact.peer == peer).map(|contact| contact.name.clone())
+    }
+
+    /// What a contact may send without asking.
+    pub(super) fn trust(&self, peer: PeerId) -> Option<Trust> {
+        self.contacts.iter().find(|contact| contact.peer == peer).and_then(|contact| contact.trust.clone())
     }
 
     /// What a peer is called in sentences.

@@ -1,11 +1,11 @@
 //! What happens, in the words and the JSON objects that the README documents.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hither_protocol::DropReason;
 use hither_protocol::identity::PeerId;
+use hither_protocol::{DropReason, Trust};
 use serde_json::{Value, json};
 
 use super::course::{Course, Transfer};
@@ -102,6 +102,14 @@ pub enum Event {
         seen: Option<u64>,
         /// Where it would be reached, best first.
         addresses: Vec<SocketAddr>,
+        /// Whether the safety words of this contact were compared.
+        verified: bool,
+        /// What this contact sends without asking.
+        trust: Option<Trust>,
+        /// The name by which it shows itself openly to everyone near, in its own words; `None` if it does not.
+        calls_itself: Option<String>,
+        /// The contact of the same name that it is not.
+        namesake: Option<String>,
     },
     /// What happens to a transfer between its start and its end.
     Course(Course),
@@ -165,6 +173,12 @@ pub enum Event {
     },
     /// The command failed.
     Error(Failure),
+}
+
+/// What becomes of what a trusted contact sends, after "what they send".
+pub fn taken(into: &Path, up_to: Option<u64>) -> String {
+    let most = up_to.map(|bytes| format!(", up to {}", size(bytes))).unwrap_or_default();
+    format!("goes into {} without asking{most}", inert(&into.to_string_lossy()))
 }
 
 /// How far a transfer is.
@@ -293,12 +307,28 @@ impl Event {
                 "event": "message", "id": id, "from": from.to_string(), "contact": contact, "text": text, "topic": topic,
             }),
             Self::Sent { id, state } => json!({"event": "sent", "id": id, "state": state.name()}),
-            Self::Peer { id, name, state, road, rtt, seen, addresses } => {
+            Self::Peer {
+                id,
+                name,
+                state,
+                road,
+                rtt,
+                seen,
+                addresses,
+                verified,
+                trust,
+                calls_itself,
+                namesake,
+            } => {
                 let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+                let trust = trust
+                    .as_ref()
+                    .map(|trust| json!({"into": trust.into.to_string_lossy(), "up_to": trust.up_to}));
                 json!({
                     "event": "peer", "id": id.map(|id| id.to_string()), "name": name, "state": state.name(),
                     "road": road.map(Road::name), "rtt": rtt.map(|rtt| rtt.as_secs_f64()), "seen": seen,
-                    "addresses": addresses,
+                    "addresses": addresses, "verified": verified, "trust": trust, "calls_itself": calls_itself,
+                    "namesake": namesake,
                 })
             }
             Self::Course(course) => course.value(),
@@ -364,17 +394,47 @@ impl Event {
                 Delivery::Stored => "stored in a mailbox; delivered when the peer comes".to_owned(),
                 Delivery::Waiting => "kept here; delivered when the peer can be reached".to_owned(),
             },
-            Self::Peer { id, name, state, road, rtt, addresses, .. } => {
+            Self::Peer {
+                id,
+                name,
+                state,
+                road,
+                rtt,
+                addresses,
+                verified,
+                trust,
+                calls_itself,
+                namesake,
+                ..
+            } => {
+                let mut marks = Vec::new();
+                // A name that someone gives themselves stands in quotation marks, and never alone.
+                let theirs = calls_itself.as_ref().map(|theirs| format!("\u{201c}{}\u{201d}", inert(theirs)));
                 let name = match (id, name) {
-                    (_, Some(name)) => inert(name),
-                    (Some(_), None) => "-".to_owned(),
+                    (_, Some(name)) => {
+                        marks.push("contact".to_owned());
+                        marks.extend(verified.then(|| "verified".to_owned()));
+                        let trust = trust.as_ref();
+                        marks.extend(trust.map(|it| format!("what they send {}", taken(&it.into, it.up_to))));
+                        inert(name)
+                    }
+                    (Some(_), None) => theirs.clone().unwrap_or_else(|| "-".to_owned()),
                     (None, None) => "someone who is not a contact".to_owned(),
                 };
+                if id.is_some() && !marks.iter().any(|mark| mark == "contact") {
+                    marks.push(match namesake {
+                        Some(contact) => format!("not your contact {}, and no other", inert(contact)),
+                        None => "not a contact".to_owned(),
+                    });
+                }
+                marks.extend(theirs.map(|theirs| format!("shows itself to everyone near as {theirs}")));
                 let id = id.map(|id| format!("  {id}")).unwrap_or_default();
                 let road = road.map(|road| format!(" {}", road.name())).unwrap_or_default();
                 let rtt = rtt.map(|rtt| format!(" {:.1} ms", rtt.as_secs_f64() * 1e3)).unwrap_or_default();
                 let at = addresses.first().map(|at| format!(" at {at}")).unwrap_or_default();
-                format!("{name}  {}{road}{rtt}{at}{id}", state.name())
+                let marks =
+                    if marks.is_empty() { String::new() } else { format!("  ({})", marks.join("; ")) };
+                format!("{name}  {}{road}{rtt}{at}{id}{marks}", state.name())
             }
             Self::Course(course) => course.human(),
             Self::Transfer(transfer) => transfer.human(),

@@ -17,7 +17,7 @@ use anstyle::{AnsiColor, Style};
 
 pub(crate) use course::short;
 pub use course::{Course, Pauser, Transfer, TransferState};
-pub use event::{Delivery, Event, PeerState, Progress, Road};
+pub use event::{Delivery, Event, PeerState, Progress, Road, taken};
 pub use human::{count, duration, left, rate, size};
 use progress::ProgressLines;
 

@@ -83,7 +83,9 @@ pub enum Event {
         standing: Standing,
         /// All that is offered.
         manifest: Arc<Manifest>,
-        /// How it would fit into the folder of the rules.
+        /// The folder that it goes into by rule: that of the rules, of a trusted contact, or where it was begun.
+        into: PathBuf,
+        /// How it would fit there.
         examined: Examined,
         /// What the rules say. After [`Decision::Ask`] the node waits for `accept` or `refuse`.
         decision: Decision,

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-pub use config::{Config, Conflict, Rules, Strangers};
+pub use config::{Config, Conflict, FromContacts, Rules, Strangers};
 pub use event::{
     Decision, DropReason, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure,
     Unreachable,
@@ -45,7 +45,7 @@ pub use surroundings::{Announcement, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
 pub use types::{
     Acceptance, AnswerError, Contact, ContactError, GetError, OfferError, PeerView, Progress, SendError,
-    TransferState, TransferView,
+    TransferState, TransferView, Trust,
 };
 
 use self::inflow::Inflow;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::sending::Outgoing;
 use super::{
     Acceptance, AnswerError, Closing, Contact, ContactError, LinkLoss, Node, OfferError, PeerView, Progress,
-    Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView,
+    Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView, Trust,
 };
 use crate::chat::MessageId;
 use crate::identity::PeerId;
@@ -156,7 +156,7 @@ impl Node {
     pub fn add_contact(&mut self, now: Instant, peer: PeerId, name: &str) -> Result<(), ContactError> {
         self.writable()?;
         let change = self.contacts.add(self.me.peer_id(), peer, name)?;
-        self.keep_contact(now, change);
+        self.keep_contacts(now, vec![change]);
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl Node {
     pub fn remove_contact(&mut self, now: Instant, peer: PeerId) -> Result<(), ContactError> {
         self.writable()?;
         let change = self.contacts.remove(peer)?;
-        self.keep_contact(now, change);
+        self.keep_contacts(now, vec![change]);
         Ok(())
     }
 
@@ -176,7 +176,37 @@ impl Node {
             self.cancel_offers_to(now, peer);
             self.links.close_peer(now, peer);
         }
-        self.keep_contact(now, change);
+        self.keep_contacts(now, vec![change]);
+        Ok(())
+    }
+
+    /// User in: give the name of a contact, and their place, to another id, as someone has who lost their key. The old
+    /// id is no contact any more, and the new one is neither verified nor trusted.
+    pub fn replace_contact(&mut self, now: Instant, peer: PeerId, name: &str) -> Result<(), ContactError> {
+        self.writable()?;
+        let changes = self.contacts.replace(self.me.peer_id(), peer, name)?;
+        self.keep_contacts(now, changes);
+        Ok(())
+    }
+
+    /// User in: the safety words were compared with a contact and are the same, or the user takes that back.
+    pub fn verify_contact(&mut self, now: Instant, peer: PeerId, verified: bool) -> Result<(), ContactError> {
+        self.writable()?;
+        let change = self.contacts.verify(peer, verified)?;
+        self.keep_contacts(now, vec![change]);
+        Ok(())
+    }
+
+    /// User in: what of a contact's is taken without asking from now on.
+    pub fn trust_contact(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        trust: Option<Trust>,
+    ) -> Result<(), ContactError> {
+        self.writable()?;
+        let change = self.contacts.trust(peer, trust)?;
+        self.keep_contacts(now, vec![change]);
         Ok(())
     }
 
@@ -184,8 +214,8 @@ impl Node {
         if self.state == State::Ready { Ok(()) } else { Err(ContactError::NotReady) }
     }
 
-    fn keep_contact(&mut self, now: Instant, change: Change) {
-        self.storage.ask(Work::Commit(vec![change]), Purpose::Contacts);
+    fn keep_contacts(&mut self, now: Instant, changes: Vec<Change>) {
+        self.storage.ask(Work::Commit(changes), Purpose::Contacts);
         self.turn(now);
     }
 
