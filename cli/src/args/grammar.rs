@@ -9,7 +9,9 @@ use super::file_name::FileName;
 use super::peer::{ContactName, Peer};
 use super::rate::Rate;
 use super::size::Size;
+use super::span::Span;
 use super::transfer_prefix::TransferPrefix;
+use crate::config::{FromContacts, FromStrangers};
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::Ticket;
 
@@ -91,6 +93,7 @@ pub(super) enum Subcommand {
     Contacts(Contacts),
     Transfers(Transfers),
     Up(Up),
+    Rules(Rules),
     Demo(Demo),
     Completions(Completions),
 }
@@ -102,6 +105,9 @@ pub(super) struct Id {
     /// show the QR code even where standard output is no terminal
     #[argh(switch)]
     pub(super) qr: bool,
+    /// be called so by strangers while this node is visible
+    #[argh(option)]
+    pub(super) name: Option<String>,
 }
 
 /// Send files, directories, standard input (-) or a line of text. Also: tx.
@@ -135,6 +141,9 @@ pub(super) struct Receive {
     /// take offers of this peer only
     #[argh(option, arg_name = "peer")]
     pub(super) from: Option<Peer>,
+    /// show name and id to everyone near, for 10m or for so long
+    #[argh(option, arg_name = "time")]
+    pub(super) visible: Option<Span>,
     #[argh(positional, hidden_help)]
     pub(super) code: Option<String>,
 }
@@ -362,6 +371,52 @@ pub(super) struct Up {
     /// the directory to receive into, instead of your downloads
     #[argh(option, arg_name = "dir")]
     pub(super) into: Option<PathBuf>,
+    /// show name and id to everyone near, for 10m or for so long
+    #[argh(option, arg_name = "time")]
+    pub(super) visible: Option<Span>,
+}
+
+/// Show or set what becomes of offers: the rules of consent.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "rules")]
+pub(super) struct Rules {
+    #[argh(subcommand)]
+    pub(super) command: Option<RulesCommand>,
+}
+
+/// What to do with the rules.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub enum RulesCommand {
+    /// Show them.
+    Show(RulesShow),
+    /// What becomes of strangers' offers and messages.
+    Strangers(RulesStrangers),
+    /// What becomes of contacts' offers.
+    Contacts(RulesContacts),
+}
+
+/// Show the rules.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "show")]
+pub struct RulesShow {}
+
+/// What becomes of offers and messages of people who are not contacts.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "strangers")]
+pub struct RulesStrangers {
+    /// ask (on a terminal; refused elsewhere) or refuse
+    #[argh(positional)]
+    pub rule: FromStrangers,
+}
+
+/// What becomes of offers of contacts who are not trusted with them.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "contacts")]
+pub struct RulesContacts {
+    /// ask (on a terminal; refused elsewhere) or accept
+    #[argh(positional)]
+    pub rule: FromContacts,
 }
 
 /// Two peers on this machine, real sockets, a message and a file, in a few seconds.

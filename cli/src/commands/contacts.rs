@@ -10,7 +10,7 @@ use crate::args::{ContactName, ContactsCommand, Global, Peer, Size};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
-use crate::screen::{Event, PeerState, Screen, taken};
+use crate::screen::{Event, PeerRow, PeerState, Screen, taken};
 
 pub(super) fn run(
     global: &Global,
@@ -29,7 +29,10 @@ fn change(session: &Session, command: &ContactsCommand, screen: &mut Screen) -> 
     match command {
         ContactsCommand::List(_) => list(session, screen),
         ContactsCommand::Add(add) => {
-            let note = format!("{} is a contact now: what they send is taken.", inert(add.name.as_str()));
+            let note = format!(
+                "{} is a contact now; what they send goes by your rules (`hither rules`).",
+                inert(add.name.as_str())
+            );
             set_name(session, add.id, add.name.as_str())?;
             tell(session, add.id, &note, screen)
         }
@@ -75,7 +78,7 @@ fn change(session: &Session, command: &ContactsCommand, screen: &mut Screen) -> 
         ContactsCommand::Unblock(unblock) => {
             let peer = session.resolve(&unblock.peer)?;
             set_blocked(session, peer, false)?;
-            tell(session, peer, "not blocked any more: what they send is taken.", screen)
+            tell(session, peer, "not blocked any more: what they send goes by your rules.", screen)
         }
     }
 }
@@ -131,19 +134,12 @@ fn tell(session: &Session, peer: PeerId, note: &str, screen: &mut Screen) -> Res
 }
 
 fn event(contact: &Contact) -> Event {
-    Event::Peer {
-        id: Some(contact.peer),
-        name: Some(contact.name.clone()),
-        state: if contact.blocked { PeerState::Blocked } else { PeerState::Known },
-        road: None,
-        rtt: None,
-        seen: None,
-        addresses: Vec::new(),
+    let state = if contact.blocked { PeerState::Blocked } else { PeerState::Known };
+    Event::Peer(PeerRow {
         verified: contact.verified,
         trust: contact.trust.clone(),
-        calls_itself: None,
-        namesake: None,
-    }
+        ..PeerRow::new(Some(contact.peer), Some(contact.name.clone()), state)
+    })
 }
 
 fn stranger_name(peer: PeerId) -> String {

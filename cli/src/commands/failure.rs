@@ -470,8 +470,8 @@ pub(super) fn refused_here(why: Refusal, who: &str) -> (Exit, String) {
 /// A contact's offer was refused, as somebody would have had to say yes.
 pub(super) fn unattended(who: &str) -> (Exit, String) {
     let text = format!(
-        "refused an offer of {who}: there is no terminal to ask at. --yes takes it; `hither contacts trust {who} --into \
-         DIR` takes what they send from now on."
+        "refused an offer of {who}: there is no terminal to ask at. --yes takes it. From now on, `hither contacts trust \
+         {who} --into DIR` takes what they send, and `hither rules contacts accept` what any contact sends."
     );
     (Exit::Refused, text)
 }

@@ -17,6 +17,7 @@ use super::meter::{Meter, road_of};
 use super::offer;
 use super::session::{Session, is_interrupted};
 use crate::args::{Existing, Global};
+use crate::config::{FromContacts, FromStrangers, OwnRules};
 use crate::exit::{Exit, Failure};
 use crate::inert::inert;
 use crate::screen::{self, Screen, size};
@@ -32,6 +33,8 @@ pub(super) struct Manner {
     pub(super) name: Option<String>,
     /// Offers of anyone are accepted.
     pub(super) yes: bool,
+    /// What the owner of the home wants where no flag says anything.
+    pub(super) rules: OwnRules,
     /// What to do where names are taken; the default refuses.
     pub(super) conflict: Conflict,
     /// Standard output is for content, so messages go to standard error.
@@ -55,6 +58,7 @@ impl Manner {
             into_counts: false,
             name: None,
             yes: global.yes,
+            rules: OwnRules::default(),
             conflict,
             quiet_output: false,
             passing: false,
@@ -64,16 +68,21 @@ impl Manner {
 
     /// The rules of consent that go with it, where `can_ask` says whether there is someone to ask.
     pub(super) fn rules(&self, can_ask: bool) -> Rules {
-        let strangers = match (self.yes, can_ask) {
-            (true, _) => Strangers::Accept,
-            (false, true) => Strangers::Ask,
-            (false, false) => Strangers::Refuse,
+        let strangers = match (self.yes, self.rules.strangers, can_ask) {
+            (true, ..) => Strangers::Accept,
+            (false, FromStrangers::Ask, true) => Strangers::Ask,
+            (false, FromStrangers::Ask, false) | (false, FromStrangers::Refuse, _) => Strangers::Refuse,
+        };
+        let contacts = match self.rules.contacts {
+            FromContacts::Ask => hither_protocol::FromContacts::Ask,
+            FromContacts::Accept => hither_protocol::FromContacts::Accept,
         };
         Rules {
             into: Some(self.into.clone()),
             into_counts: self.into_counts,
             conflict: self.conflict,
             strangers,
+            contacts,
             // Another name can only be given with an answer.
             ask_always: self.name.is_some(),
             attended: can_ask,
@@ -236,6 +245,10 @@ impl Inbox {
                 }
                 Ok(Outcome::Open)
             }
+            Event::Hidden => {
+                screen.event(&screen::Event::Visible(None))?;
+                Ok(Outcome::Open)
+            }
             Event::Message { id, from, text, .. } => {
                 let contact = session.contact(from);
                 let message = screen::Event::Message { id: id.to_string(), from, contact, text, topic: None };
@@ -298,7 +311,7 @@ impl Inbox {
         if decision == Decision::Accepted {
             return Ok(Outcome::Open);
         }
-        let answer = self.answer(transfer, standing, manifest, examined, session, screen)?;
+        let answer = self.answer(transfer, decision, manifest, examined, session, screen)?;
         let failure = match answer {
             Answer::Accept(conflict) => {
                 let how =
@@ -329,7 +342,7 @@ impl Inbox {
     fn answer(
         &self,
         transfer: TransferId,
-        standing: Standing,
+        decision: Decision,
         manifest: &Manifest,
         examined: &Examined,
         session: &Session,
@@ -347,7 +360,7 @@ impl Inbox {
                         DIR.";
             return Ok(Answer::Refuse(Refusal::Declined, Failure::new(Exit::Usage, text)));
         }
-        if standing == Standing::Stranger && !self.manner.yes {
+        if decision == Decision::Ask && !self.manner.yes {
             match screen.ask("Take it?", true, "--yes", wanted)? {
                 Some(true) => {}
                 Some(false) => {

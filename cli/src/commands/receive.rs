@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use super::inbox::{Inbox, Manner, Outcome};
 use super::session::{Next, Part, Session};
 use super::{Typed, course};
-use crate::args::{Destination, Global, Peer};
+use crate::args::{Destination, Global, Peer, Span};
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
@@ -18,11 +19,18 @@ use crate::screen::Screen;
 /// The name of what is received for standard output, while it is on the disk.
 const SPOOLED: &str = "received";
 
+/// What is waited for.
+pub(super) struct Wanted {
+    pub(super) from: Option<Peer>,
+    pub(super) destination: Destination,
+    pub(super) visible: Option<Span>,
+}
+
 pub(super) fn run(
     global: &Global,
     home: &Home,
-    from: Option<&Peer>,
-    destination: Destination,
+    config: &Config,
+    Wanted { from, destination, visible }: Wanted,
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
@@ -36,15 +44,20 @@ pub(super) fn run(
         Destination::StandardOutput => Some(spool(home)?),
         _ => None,
     };
-    let manner =
-        Manner { again: Some(typed.line().to_owned()), ..manner(global, &destination, spool.as_ref())? };
+    let from = from.as_ref();
+    let manner = Manner {
+        again: Some(typed.line().to_owned()),
+        rules: config.rules,
+        ..manner(global, &destination, spool.as_ref())?
+    };
     let mut rules = manner.rules(screen.can_ask());
     rules.only_expected = from.is_some();
     if let Some(Peer::Address(at)) = from {
         rules.expected = BTreeSet::from([at.peer]);
     }
     let session = Session::open(global, home, "receive", Part::Reachable, rules.clone(), screen)?;
-    let outcome = wait(&session, from, rules, manner, screen);
+    let shown = visible.or(config.visible).map(|lasts| session.show(config, lasts, screen)).transpose();
+    let outcome = shown.and_then(|_| wait(&session, from, rules, manner, screen));
     session.close();
     let paths = outcome?;
     match (spool, paths.first()) {

@@ -14,8 +14,9 @@ use hither_runtime_smol::interrupt::Interrupts;
 use hither_runtime_smol::{Options, Runtime, has_aes, max_datagram};
 
 use super::desk::{Answer, Desk, Request, Ticket};
-use super::{failure, id};
-use crate::args::{Global, Peer, nearest};
+use super::{failure, id, list_peers};
+use crate::args::{Global, Peer, Span, nearest};
+use crate::config::{Config as Own, host_name};
 use crate::exit::{Exit, Failure};
 use crate::home::{Home, HomeLock};
 use crate::inert::inert;
@@ -208,6 +209,7 @@ impl Session {
         if let Some((ticket, request)) = desk.next() {
             match request {
                 Request::List => desk.answer(&ticket, &Answer::Transfers(self.transfers())),
+                Request::Peers => desk.answer(&ticket, &Answer::Around(list_peers::around(self))),
                 Request::Pause(transfer) => {
                     let paused = self.ask(move |node, now| node.pause(now, transfer));
                     told = paused.is_ok().then_some(Next::Told(transfer, true));
@@ -328,6 +330,14 @@ impl Session {
             }
             None => Ok(peer),
         }
+    }
+
+    /// Shows name and id to everyone near for so long, and says so.
+    pub(super) fn show(&self, config: &Own, lasts: Span, screen: &mut Screen) -> Result<(), Failure> {
+        let (name, lasts) = (config.name.clone().unwrap_or_else(host_name), lasts.duration());
+        let shown = name.clone();
+        self.ask(move |node, now| node.show_openly(now, shown, lasts));
+        screen.event(&screen::Event::Visible(Some((name, lasts))))
     }
 
     /// Tells how others reach this node.

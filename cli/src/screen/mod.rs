@@ -4,6 +4,7 @@ mod answers;
 mod course;
 mod event;
 mod human;
+mod peer;
 mod progress;
 
 use std::fs::File;
@@ -17,8 +18,9 @@ use anstyle::{AnsiColor, Style};
 
 pub(crate) use course::short;
 pub use course::{Course, Pauser, Transfer, TransferState};
-pub use event::{Delivery, Event, PeerState, Progress, Road, taken};
+pub use event::{Delivery, Event, Progress, Road};
 pub use human::{count, duration, left, rate, size};
+pub use peer::{PeerRow, PeerState, taken};
 use progress::ProgressLines;
 
 use crate::exit::{Exit, Failure};

@@ -52,7 +52,7 @@ pub struct Rules {
     pub strangers: Strangers,
     /// What happens to contacts' offers that no trust covers.
     pub contacts: FromContacts,
-    /// Whether offers of contacts and expected peers are put to the user too, whatever else is said.
+    /// Whether offers that the rules accept are put to the user all the same, who says how to take them.
     pub ask_always: bool,
     /// Whether the user is there to be asked: about offers of contacts, and where names are taken and `conflict` would
     /// refuse. Otherwise both are refused.
@@ -106,9 +106,6 @@ impl Rules {
     /// What to do with an offer of `from`; `covered` says whether their trust is enough for it, where they have any.
     pub(super) fn verdict(&self, from: PeerId, standing: Standing, covered: Option<bool>) -> Verdict {
         let asked = if self.attended { Verdict::Ask } else { Verdict::Refuse };
-        if self.ask_always {
-            return Verdict::Ask;
-        }
         if covered == Some(true) {
             return Verdict::Trust;
         }

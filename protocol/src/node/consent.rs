@@ -153,7 +153,7 @@ impl Node {
                 Decision::Refused(Refusal::NoSpace)
             }
             Verdict::Ask => Decision::Ask,
-            Verdict::Accept | Verdict::Trust if taken && self.rules.attended => Decision::Ask,
+            _ if self.rules.ask_always || (taken && self.rules.attended) => Decision::AskHow,
             Verdict::Accept | Verdict::Trust if taken => Decision::Refused(Refusal::WouldOverwrite),
             Verdict::Accept | Verdict::Trust => Decision::Accepted,
         };
@@ -169,7 +169,7 @@ impl Node {
         self.event(offered);
         match decision {
             Decision::Refused(why) => self.refuse_offer(now, transfer, why),
-            Decision::Ask => {
+            Decision::Ask | Decision::AskHow => {
                 if standing == Standing::Stranger {
                     self.asked.insert(from, now);
                 }

@@ -87,7 +87,7 @@ pub enum Event {
         into: PathBuf,
         /// How it would fit there.
         examined: Examined,
-        /// What the rules say. After [`Decision::Ask`] the node waits for `accept` or `refuse`.
+        /// What the rules say. After [`Decision::Ask`] and [`Decision::AskHow`] the node waits for `accept` or `refuse`.
         decision: Decision,
     },
     /// A stranger's offer was refused by rule. Told once for each stranger.
@@ -236,6 +236,8 @@ pub enum Event {
     },
     /// Who is near has changed.
     NearbyChanged,
+    /// The time is over for which this node showed itself to everyone near.
+    Hidden,
 }
 
 /// Why someone is asked for nothing more.
@@ -265,6 +267,8 @@ pub enum Standing {
 pub enum Decision {
     /// The user is to answer.
     Ask,
+    /// Accepted by rule; the user is to say how, as names are taken, or as the rules want that.
+    AskHow,
     /// Accepted by rule.
     Accepted,
     /// Refused by rule.

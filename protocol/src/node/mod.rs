@@ -41,7 +41,7 @@ pub use event::{
     Unreachable,
 };
 pub use limits::Limits;
-pub use surroundings::{Announcement, Sighting, Surroundings};
+pub use surroundings::{Announcement, BadName, OpenName, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
 pub use types::{
     Acceptance, AnswerError, Contact, ContactError, GetError, OfferError, PeerView, Progress, SendError,
@@ -209,7 +209,7 @@ impl Node {
         for why in due {
             match why {
                 Why::Link(number) => self.links.handle_timeout(now, number),
-                Why::Announce => self.nearby.tick(self.unix_time(now)),
+                Why::Announce => self.announce_anew(now),
                 Why::Offer => self.run_out_of_patience(now),
                 Why::Settle => self.settle_due(now),
                 Why::Room => self.feed_starved(),
@@ -289,7 +289,7 @@ impl Node {
             }
             Surroundings::Clock(unix_time) => {
                 self.clock = (now, unix_time);
-                self.nearby.tick(unix_time);
+                self.announce_anew(now);
             }
         }
         self.turn(now);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Conflict, Road};
+use super::{Conflict, OpenName, Road};
 use crate::identity::PeerId;
 use crate::transfer::TransferId;
 
@@ -177,10 +177,12 @@ pub enum ContactError {
 /// Someone near or known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerView {
-    /// Who, where that is known: someone near who is no contact is not recognised.
+    /// Who, where that is known: someone near who is no contact is not recognised, unless they show themselves openly.
     pub peer: Option<PeerId>,
     /// A contact's name.
     pub name: Option<String>,
+    /// The name by which they show themselves to everyone near: their own word.
+    pub calls_itself: Option<OpenName>,
     /// Whether there is a link now.
     pub connected: bool,
     /// Whether it is seen on the local network.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::sending::Outgoing;
 use super::{
-    Acceptance, AnswerError, Closing, Contact, ContactError, LinkLoss, Node, OfferError, PeerView, Progress,
-    Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView, Trust,
+    Acceptance, AnswerError, Closing, Contact, ContactError, LinkLoss, Node, OfferError, OpenName, PeerView,
+    Progress, Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView, Trust,
 };
 use crate::chat::MessageId;
 use crate::identity::PeerId;
@@ -18,6 +18,8 @@ use crate::wire::{CancelReason, Control, UnfinishedRecord, Way};
 
 /// Offers and transfers of ours at once.
 const MAX_OUTGOING: usize = 64;
+/// How long a node shows itself to everyone near, at most.
+const LONGEST_OPEN: Duration = Duration::from_secs(24 * 3600);
 
 impl Node {
     /// User in: an address at which a peer is said to be.
@@ -229,7 +231,28 @@ impl Node {
         self.contacts.by_name(name)
     }
 
-    /// Who is near or known: contacts by name, then others with a link, then the unrecognised.
+    /// User in: show id and name to everyone on the local network for so long, a day at most. Before, and by itself
+    /// after, only contacts recognise this node. Said again, the new time counts from now.
+    pub fn show_openly(&mut self, now: Instant, name: OpenName, lasts: Duration) {
+        let until = now.checked_add(lasts.min(LONGEST_OPEN)).unwrap_or(now);
+        self.nearby.show(self.unix_time(now), Some((name, until)));
+        self.turn(now);
+    }
+
+    /// User in: show it no more.
+    pub fn hide(&mut self, now: Instant) {
+        self.nearby.show(self.unix_time(now), None);
+        self.turn(now);
+    }
+
+    /// As whom this node shows itself to everyone near, and for how much longer.
+    pub fn shown_openly(&self, now: Instant) -> Option<(OpenName, Duration)> {
+        let (name, until) = self.nearby.open()?;
+        Some((name.clone(), until.saturating_duration_since(now)))
+    }
+
+    /// Who is near or known: contacts by name, then others with a link or who show themselves openly, then the
+    /// unrecognised.
     pub fn peers(&self) -> Vec<PeerView> {
         let listed = self.contacts.list();
         let mut views: Vec<_> = listed
@@ -246,6 +269,7 @@ impl Node {
         views.extend(unknown.map(|(_, addresses)| PeerView {
             peer: None,
             name: None,
+            calls_itself: None,
             connected: false,
             near: true,
             addresses: addresses.to_vec(),
@@ -256,12 +280,19 @@ impl Node {
 
     fn view(&self, peer: PeerId, name: Option<String>) -> PeerView {
         let link = self.links.to(peer);
+        let mut addresses = self.dialler.addresses(peer).to_vec();
+        if addresses.is_empty() {
+            // Where those say they are who show themselves is not kept to be dialled before someone asks for it.
+            let seen = self.nearby.seen().filter(|(seen, _)| *seen == Some(peer));
+            addresses.extend(seen.flat_map(|(_, addresses)| addresses));
+        }
         PeerView {
             peer: Some(peer),
             name,
+            calls_itself: self.nearby.name_of(peer).cloned(),
             connected: link.is_some(),
             near: self.nearby.seen().any(|(seen, _)| seen == Some(peer)),
-            addresses: self.dialler.addresses(peer).to_vec(),
+            addresses,
             round_trip: link.and_then(|link| self.links.round_trip(link)),
         }
     }
