@@ -4,6 +4,14 @@
 struct Contact {
   name @0 :Text;
   blocked @1 :Bool;
+  verified @2 :Bool;         # the user has compared the safety words
+  trust @3 :Trust;           # null: none
+}
+
+struct Trust {
+  # What a contact offers is taken without asking.
+  into @0 :Text;             # the folder it goes into
+  upTo @1 :UInt64 = 18446744073709551615;  # bytes of one offer; the largest number: any
 }
 
 struct Queued {

@@ -63,6 +63,11 @@ impl Home {
         self.data.join("key")
     }
 
+    /// The configuration. It need not exist.
+    pub fn config_file(&self) -> PathBuf {
+        self.data.join("config.toml")
+    }
+
     /// The contacts and the history.
     pub fn contacts(&self) -> PathBuf {
         self.data.join("contacts")
@@ -275,6 +280,20 @@ fn write_new(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let _ = fs::remove_file(&draft);
     result?;
     sync_directory(directory)
+}
+
+/// Writes a file, whole or not at all, in place of what is there.
+pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A file that is a link elsewhere, as some keep their settings, is changed there.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let draft = path.with_file_name(format!("{name}.{}.new", std::process::id()));
+    let result = write_synced(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
+    if result.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    result?;
+    path.parent().map_or(Ok(()), sync_directory)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The command line's parts: what is typed, what is shown, where things are kept.
 //!
 //! - [`args`]: what a person types, parsed once into types that cannot be wrong
+//! - [`config`]: what the owner of a home has chosen
 //! - [`home`]: where the key and the state live, and who is using them
 //! - [`screen`]: the one way to the terminal, for people and as JSON lines
 //! - [`inert`]: makes a peer's text harmless for a terminal
@@ -9,6 +10,7 @@
 
 pub mod args;
 mod commands;
+pub mod config;
 pub mod exit;
 pub mod home;
 pub mod inert;

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use hither_cli::args::{
     Arguments, Command, ContactsCommand, Content, Destination, Existing, FileName, Global, ParseRateError,
-    Parsed, Peer, Rate, Shell, TransfersCommand, completions, parse,
+    Parsed, Peer, Rate, RulesCommand, Shell, Size, TransfersCommand, completions, parse,
 };
+use hither_cli::config::{FromContacts, FromStrangers};
 use hither_protocol::Limits;
 use proptest::prelude::*;
 
@@ -50,15 +51,18 @@ fn an_id() -> String {
 
 #[test]
 fn every_command_and_alias_is_known() {
-    assert_eq!(command("id"), Command::Id { qr: false });
-    assert_eq!(command("id --qr"), Command::Id { qr: true });
+    assert_eq!(command("id"), Command::Id { qr: false, name: None });
+    assert_eq!(command("id --qr"), Command::Id { qr: true, name: None });
     assert_eq!(command("list-peers"), Command::ListPeers);
     assert_eq!(command("peers"), Command::ListPeers);
-    assert_eq!(command("up"), Command::Up { into: None });
+    assert_eq!(command("up"), Command::Up { into: None, visible: None });
     assert_eq!(command("demo"), Command::Demo);
     assert_eq!(command("completions fish"), Command::Completions(Shell::Fish));
     for receive in ["receive", "recv", "rx"] {
-        assert_eq!(command(receive), Command::Receive { from: None, destination: Destination::Here });
+        assert_eq!(
+            command(receive),
+            Command::Receive { from: None, destination: Destination::Here, visible: None }
+        );
     }
     for send in ["send", "tx"] {
         let content = Content::Paths { paths: vec!["a".into(), "b".into()], links: false };
@@ -104,6 +108,16 @@ fn contacts_have_commands_of_their_own() {
         }
         other => panic!("{other:?}"),
     }
+    match command("contacts trust bob --into d --up-to 1.5GiB") {
+        Command::Contacts(ContactsCommand::Trust(trust)) => {
+            assert_eq!((trust.name.as_str(), trust.into.to_str()), ("bob", Some("d")));
+            assert_eq!(trust.up_to.map(Size::bytes), Some(3 << 29));
+        }
+        other => panic!("{other:?}"),
+    }
+    for wrong in ["", "0MB", "5XB", "-1MB", "1e3", "99999999999TB"] {
+        assert!(wrong.parse::<Size>().is_err(), "{wrong}");
+    }
     assert!(matches!(command("contacts remove bob"), Command::Contacts(ContactsCommand::Remove(_))));
     assert!(matches!(command(&format!("contacts block {id}")), Command::Contacts(ContactsCommand::Block(_))));
     assert!(matches!(command("contacts unblock bob"), Command::Contacts(ContactsCommand::Unblock(_))));
@@ -136,11 +150,14 @@ fn flags_of_every_command_stand_before_or_after_it() {
 fn a_value_is_never_taken_for_a_flag_or_a_command() {
     assert_eq!(arguments("--home send id").global.home, Some("send".into()));
     assert_eq!(arguments("--home --json id").global.home, Some("--json".into()));
-    assert_eq!(arguments("--home=send id").command, Command::Id { qr: false });
+    assert_eq!(arguments("--home=send id").command, Command::Id { qr: false, name: None });
     assert_eq!(command("--to bob send a"), command("send --to=bob a"));
     assert_eq!(arguments("--home= id").global.home, Some("".into()));
     let file = Destination::File("--json".into());
-    assert_eq!(command("receive -o --json"), Command::Receive { from: None, destination: file });
+    assert_eq!(
+        command("receive -o --json"),
+        Command::Receive { from: None, destination: file, visible: None }
+    );
 }
 
 #[test]
@@ -165,7 +182,7 @@ fn destinations_of_receive() {
     assert!(error("receive -o f --into d").contains("exclude each other"));
     let from = format!("{}@127.0.0.1:4242", an_id());
     let expected = Peer::Address(from.parse().unwrap());
-    let receive = Command::Receive { from: Some(expected), destination: Destination::Here };
+    let receive = Command::Receive { from: Some(expected), destination: Destination::Here, visible: None };
     assert_eq!(command(&format!("receive --from {from}")), receive);
 }
 
@@ -446,4 +463,48 @@ proptest! {
             Err(error) => prop_assert!(error.to_string().contains("bytes")),
         }
     }
+}
+
+#[test]
+fn to_be_visible_takes_a_time_or_none() {
+    let visible = |line: &str| match command(line) {
+        Command::Up { visible, .. } | Command::Receive { visible, .. } => {
+            visible.map(|span| span.duration().as_secs())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(visible("up"), None);
+    assert_eq!(visible("up --visible"), Some(600));
+    assert_eq!(visible("up --visible 90s --into d"), Some(90));
+    assert_eq!(visible("up --visible --into d"), Some(600));
+    assert_eq!(visible("--visible=2h up"), Some(7200));
+    assert_eq!(visible("--visible receive --yes"), Some(600));
+    assert_eq!(visible("--visible 10m receive --yes"), Some(600));
+    for wrong in ["10", "10x", "0s", "25h", "99999999999999999999h"] {
+        assert!(error(&format!("up --visible {wrong}")).contains("a time is a number"), "{wrong}");
+    }
+    assert!(error("receive --visible 7-crossover-clockwork").contains("by a code"));
+    assert!(error("send a --to bob --visible").contains("there is no flag --visible"));
+}
+
+#[test]
+fn rules_are_shown_or_set() {
+    assert!(matches!(command("rules"), Command::Rules(RulesCommand::Show(_))));
+    match command("rules strangers refuse") {
+        Command::Rules(RulesCommand::Strangers(set)) => assert_eq!(set.rule, FromStrangers::Refuse),
+        other => panic!("{other:?}"),
+    }
+    match command("rules contacts accept") {
+        Command::Rules(RulesCommand::Contacts(set)) => assert_eq!(set.rule, FromContacts::Accept),
+        other => panic!("{other:?}"),
+    }
+    assert!(error("rules strangers accept").contains("`ask` or `refuse`"));
+    assert!(error("rules contacts refuse").contains("`ask` or `accept`"));
+    assert!(error("rules stranger").contains("did you mean `hither rules strangers`?"));
+    match command("id --name laptop") {
+        Command::Id { name, .. } => assert_eq!(name.unwrap().as_str(), "laptop"),
+        other => panic!("{other:?}"),
+    }
+    assert!(error("id --name=").contains("a name has 1 to 64 bytes"));
+    assert!(error("id --name a\u{202e}b").contains("a name cannot hold"));
 }

@@ -142,3 +142,57 @@ fn content_is_looked_at_on_a_terminal_without_harm() {
     let seen = String::from_utf8(seen).unwrap();
     assert_eq!(seen.replace("\r\n", "\n"), "Gr\u{fc}\u{df}e\\u{1b}[2J\tb\n\\u{202e}end\n");
 }
+
+#[test]
+fn a_contact_is_asked_about_unless_the_rules_accept_them() {
+    let (alice, bob) = (Node::new(), Node::new());
+    bob.add_contact("alice", &alice);
+    let file = alice.file("a.txt", "a");
+    let into = bob.directory("in");
+    let (mut person, mut receiver) = Person::at(&bob, &["receive", "--into", text(&into)]);
+    let at = address(&mut receiver);
+    let sender = alice.start(&["send", text(&file), "--to", &at]);
+    receiver.wait_for_text("Take it? [Y/n]");
+    person.types("");
+    receiver.end().expect(0);
+    sender.end().expect(0);
+    bob.run(&["rules", "contacts", "accept"]).expect(0);
+    let (_person, mut receiver) = Person::at(&bob, &["receive", "--rename", "--into", text(&into)]);
+    let at = address(&mut receiver);
+    alice.run(&["send", text(&file), "--to", &at]).expect(0);
+    receiver.end().expect(0);
+    assert_eq!(listing(&into), ["a (1).txt", "a.txt"]);
+}
+
+#[test]
+fn more_than_a_contact_is_trusted_with_is_asked_about() {
+    let (alice, bob) = (Node::new(), Node::new());
+    bob.add_contact("alice", &alice);
+    let theirs = bob.directory("alices");
+    bob.run(&["contacts", "trust", "alice", "--into", text(&theirs), "--up-to", "1KB"]).expect(0);
+    let (mut person, mut up) = Person::at(&bob, &["up", "--into", text(&bob.directory("in"))]);
+    let at = address(&mut up);
+    let sender = alice.start(&["send", text(&alice.file("large", [0; 1001])), "--to", &at]);
+    up.wait_for_note("more than the 1.0 kB that they may send without asking");
+    up.wait_for_text("Take it? [Y/n]");
+    person.types("y");
+    sender.end().expect(0);
+    up.wait_for_note("done:");
+    assert_eq!(listing(&bob.path("in")), ["large"]);
+    up.interrupt();
+    up.end().expect(130);
+}
+
+#[test]
+fn where_strangers_are_refused_nobody_is_asked() {
+    let (alice, bob) = (Node::new(), Node::new());
+    bob.run(&["rules", "strangers", "refuse"]).expect(0);
+    let (_person, mut up) = Person::at(&bob, &["up", "--into", text(&bob.directory("in"))]);
+    let at = address(&mut up);
+    alice.run(&["send", text(&alice.file("a.txt", "a")), "--to", &at]).expect(3);
+    alice.run(&["msg", &at, "hello"]).expect(3);
+    up.interrupt();
+    let ended = up.end();
+    ended.expect(130);
+    assert!(!ended.errors.contains("Take it?"), "{}", ended.errors);
+}

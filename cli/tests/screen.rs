@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use hither_cli::exit::{Exit, Failure};
 use hither_cli::screen::{
-    Course, Delivery, Event, Pauser, PeerState, Progress, Road, Screen, Transfer, TransferState, left, rate,
-    size,
+    Course, Delivery, Event, Pauser, PeerRow, PeerState, Progress, Road, Screen, Transfer, TransferState,
+    left, rate, size,
 };
+use hither_protocol::Trust;
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::{Identity, PeerId};
 use serde_json::{Value, json};
@@ -136,18 +137,18 @@ fn all_events() -> Vec<(Event, Value)> {
             json!({"event": "sent", "id": "m1", "state": "waiting"}),
         ),
         (
-            Event::Peer {
-                id: Some(id()),
-                name: Some("bob".into()),
-                state: PeerState::Near,
+            Event::Peer(PeerRow {
                 road: Some(Road::Direct),
                 rtt: Some(Duration::from_millis(250)),
                 seen: Some(7),
                 addresses: vec!["127.0.0.1:1".parse().unwrap()],
-            },
+                verified: true,
+                trust: Some(Trust { into: "/in".into(), up_to: Some(9) }),
+                ..PeerRow::new(Some(id()), Some("bob".into()), PeerState::Near)
+            }),
             json!({
                 "event": "peer", "id": id_text, "name": "bob", "state": "near", "road": "direct", "rtt": 0.25, "seen": 7,
-                "addresses": ["127.0.0.1:1"],
+                "addresses": ["127.0.0.1:1"], "verified": true, "trust": {"into": "/in", "up_to": 9}, "calls_itself": null, "namesake": null,
             }),
         ),
         (
@@ -259,15 +260,7 @@ fn what_a_peer_says_is_inert() {
         text: evil.into(),
         topic: Some(evil.into()),
     };
-    let peer = Event::Peer {
-        id: None,
-        name: Some(evil.into()),
-        state: PeerState::Known,
-        road: None,
-        rtt: None,
-        seen: None,
-        addresses: Vec::new(),
-    };
+    let peer = Event::Peer(PeerRow::new(None, Some(evil.into()), PeerState::Known));
     let suspended =
         Course::Suspended { transfer: "t".into(), name: evil.into(), sending: true, done: 0, total: 0 };
     let paused = Course::Paused { transfer: "t".into(), paused: false, by: Pauser::Peer(evil.into()) };

@@ -247,6 +247,7 @@ fn a_stranger_gets_nowhere_without_yes_and_up_stays() {
     assert_eq!(listing(&into), Vec::<String>::new());
 
     bob.add_contact("Alice", &alice);
+    bob.run(&["rules", "contacts", "accept"]).expect(0);
     let mut up = bob.start(&["up", "--into", text(&into)]);
     let address = up.address();
     alice.run(&["send", text(&file), "--to", &address]).expect(0);

@@ -417,3 +417,24 @@ fn an_announcement_is_recognised_as_the_page_says() {
     assert!(!recognised("192.168.1.7:4243", &mac));
     assert!(!recognised(ADDRESS, "0011223344556677"));
 }
+
+/// Someone who knows nobody sees who shows themselves, where the page's MAC fits the id.
+#[test]
+fn an_open_announcement_is_read_as_the_page_says() {
+    let read = |address: &str, id: &str, name: &str| {
+        let now = Instant::now();
+        let mut node = Node::new(Config::default(), bob(), Seed::new([1; 32]), now, UNIX_TIME);
+        let text = [("v", "1"), ("s", &hex(SALT)), ("m", &hex(nearby_mac())), ("i", id), ("n", name)];
+        let text = text.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+        let addresses = vec![address.parse().unwrap()];
+        let sighting = Sighting { instance: "0123456789abcdef".into(), addresses, text };
+        node.handle_surroundings(now, Surroundings::Sighted(sighting));
+        let view = node.peers().into_iter().next().unwrap();
+        view.peer.map(|peer| (peer, view.calls_itself.unwrap().as_str().to_owned()))
+    };
+    let id = alice().peer_id().to_string();
+    assert_eq!(read(ADDRESS, &id, "Anna's laptop"), Some((alice().peer_id(), "Anna's laptop".to_owned())));
+    assert_eq!(read(ADDRESS, &id, &"x".repeat(65)), None);
+    assert_eq!(read(ADDRESS, &bob().peer_id().to_string(), "Bob"), None);
+    assert_eq!(read("192.168.1.7:4243", &id, "Anna's laptop"), None);
+}

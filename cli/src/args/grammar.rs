@@ -8,7 +8,10 @@ use argh::{ArgsInfo, FromArgs};
 use super::file_name::FileName;
 use super::peer::{ContactName, Peer};
 use super::rate::Rate;
+use super::size::Size;
+use super::span::Span;
 use super::transfer_prefix::TransferPrefix;
+use crate::config::{FromContacts, FromStrangers};
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::Ticket;
 
@@ -90,6 +93,7 @@ pub(super) enum Subcommand {
     Contacts(Contacts),
     Transfers(Transfers),
     Up(Up),
+    Rules(Rules),
     Demo(Demo),
     Completions(Completions),
 }
@@ -101,6 +105,9 @@ pub(super) struct Id {
     /// show the QR code even where standard output is no terminal
     #[argh(switch)]
     pub(super) qr: bool,
+    /// be called so by strangers while this node is visible
+    #[argh(option)]
+    pub(super) name: Option<String>,
 }
 
 /// Send files, directories, standard input (-) or a line of text. Also: tx.
@@ -137,6 +144,9 @@ pub(super) struct Receive {
     /// take offers of this peer only
     #[argh(option, arg_name = "peer")]
     pub(super) from: Option<Peer>,
+    /// show name and id to everyone near, for 10m or for so long
+    #[argh(option, arg_name = "time")]
+    pub(super) visible: Option<Span>,
     #[argh(positional, hidden_help)]
     pub(super) code: Option<String>,
 }
@@ -182,7 +192,7 @@ pub(super) struct Get {
 #[argh(subcommand, name = "list-peers")]
 pub(super) struct ListPeers {}
 
-/// List, add, rename, remove, block or unblock contacts.
+/// List, add, rename, remove, trust, block or unblock contacts.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "contacts")]
 pub(super) struct Contacts {
@@ -202,6 +212,10 @@ pub enum ContactsCommand {
     Rename(ContactsRename),
     /// Forget one.
     Remove(ContactsRemove),
+    /// Take what one sends without asking.
+    Trust(ContactsTrust),
+    /// Ask again before taking what one sends.
+    Untrust(ContactsUntrust),
     /// Hear no more from a peer.
     Block(ContactsBlock),
     /// Hear a peer again.
@@ -241,6 +255,30 @@ pub struct ContactsRename {
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "remove")]
 pub struct ContactsRemove {
+    /// the name
+    #[argh(positional)]
+    pub name: ContactName,
+}
+
+/// Take what a contact sends without asking, into a folder, under free names where names are taken.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "trust")]
+pub struct ContactsTrust {
+    /// the folder that it goes into
+    #[argh(option, arg_name = "dir")]
+    pub into: PathBuf,
+    /// ask about offers that are larger: 500MB, 2GB, 1.5GiB
+    #[argh(option, arg_name = "size")]
+    pub up_to: Option<Size>,
+    /// the name
+    #[argh(positional)]
+    pub name: ContactName,
+}
+
+/// Ask again before taking what a contact sends.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "untrust")]
+pub struct ContactsUntrust {
     /// the name
     #[argh(positional)]
     pub name: ContactName,
@@ -339,6 +377,52 @@ pub(super) struct Up {
     /// the directory to receive into, instead of your downloads
     #[argh(option, arg_name = "dir")]
     pub(super) into: Option<PathBuf>,
+    /// show name and id to everyone near, for 10m or for so long
+    #[argh(option, arg_name = "time")]
+    pub(super) visible: Option<Span>,
+}
+
+/// Show or set what becomes of offers: the rules of consent.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "rules")]
+pub(super) struct Rules {
+    #[argh(subcommand)]
+    pub(super) command: Option<RulesCommand>,
+}
+
+/// What to do with the rules.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub enum RulesCommand {
+    /// Show them.
+    Show(RulesShow),
+    /// What becomes of strangers' offers and messages.
+    Strangers(RulesStrangers),
+    /// What becomes of contacts' offers.
+    Contacts(RulesContacts),
+}
+
+/// Show the rules.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "show")]
+pub struct RulesShow {}
+
+/// What becomes of offers and messages of people who are not contacts.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "strangers")]
+pub struct RulesStrangers {
+    /// ask (on a terminal; refused elsewhere) or refuse
+    #[argh(positional)]
+    pub rule: FromStrangers,
+}
+
+/// What becomes of offers of contacts who are not trusted with them.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "contacts")]
+pub struct RulesContacts {
+    /// ask (on a terminal; refused elsewhere) or accept
+    #[argh(positional)]
+    pub rule: FromContacts,
 }
 
 /// Two peers on this machine, real sockets, a message and a file, in a few seconds.

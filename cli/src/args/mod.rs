@@ -5,23 +5,28 @@ mod grammar;
 mod normal;
 mod peer;
 mod rate;
+mod size;
+mod span;
 mod transfer_prefix;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
-use hither_protocol::Limits;
 use hither_protocol::transfer::Ticket;
+use hither_protocol::{Limits, OpenName};
 
 pub use file_name::FileName;
-pub use grammar::{ContactsCommand, Shell, TransfersCommand, TransfersResume};
+pub use grammar::{ContactsCommand, RulesCommand, Shell, TransfersCommand, TransfersResume};
 use grammar::{Grammar, Subcommand};
 pub(crate) use normal::nearest;
 pub use peer::{ContactName, ParsePeerError, Peer};
 pub use rate::{ParseRateError, Rate};
+pub use size::{ParseSizeError, Size};
+pub use span::{ParseSpanError, Span};
 pub use transfer_prefix::{ParseTransferPrefixError, TransferPrefix};
 
+use crate::config::own_name;
 use crate::inert::inert;
 
 /// What to do with a command line.
@@ -81,6 +86,8 @@ pub enum Command {
     Id {
         /// Show the QR code even where standard output is no terminal.
         qr: bool,
+        /// The name to show to strangers, from now on, while this node is visible.
+        name: Option<OpenName>,
     },
     /// Send content to a peer.
     Send {
@@ -95,6 +102,8 @@ pub enum Command {
         from: Option<Peer>,
         /// Where what comes goes.
         destination: Destination,
+        /// How long to show name and id to everyone near.
+        visible: Option<Span>,
     },
     /// Send one message.
     Msg {
@@ -127,7 +136,11 @@ pub enum Command {
     Up {
         /// The directory that what comes goes into, instead of the platform's downloads.
         into: Option<PathBuf>,
+        /// How long to show name and id to everyone near.
+        visible: Option<Span>,
     },
+    /// Look at or change the rules of consent.
+    Rules(RulesCommand),
     /// Two peers on this machine.
     Demo,
     /// Print a shell's completions.
@@ -234,7 +247,10 @@ fn arguments_of(grammar: Grammar) -> Result<Arguments, String> {
 
 fn command_of(command: Subcommand) -> Result<Command, String> {
     Ok(match command {
-        Subcommand::Id(id) => Command::Id { qr: id.qr },
+        Subcommand::Id(id) => {
+            let name = id.name.as_deref().map(own_name).transpose()?;
+            Command::Id { qr: id.qr, name }
+        }
         Subcommand::Send(send) => {
             let content = content_of(send.text, send.name, send.paths, send.links)?;
             let to = send
@@ -259,7 +275,7 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
                     return Err("--into and -o exclude each other: give one of them".to_owned());
                 }
             };
-            Command::Receive { from: receive.from, destination }
+            Command::Receive { from: receive.from, destination, visible: receive.visible }
         }
         Subcommand::Msg(msg) => {
             let text = msg.text.join(" ");
@@ -283,7 +299,10 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
         Subcommand::Transfers(transfers) => {
             Command::Transfers(transfers.command.unwrap_or(TransfersCommand::List(grammar::TransfersList {})))
         }
-        Subcommand::Up(up) => Command::Up { into: up.into },
+        Subcommand::Up(up) => Command::Up { into: up.into, visible: up.visible },
+        Subcommand::Rules(rules) => {
+            Command::Rules(rules.command.unwrap_or(RulesCommand::Show(grammar::RulesShow {})))
+        }
         Subcommand::Demo(_) => Command::Demo,
         Subcommand::Completions(completions) => Command::Completions(completions.shell),
     })

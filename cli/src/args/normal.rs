@@ -1,11 +1,16 @@
 //! Brings a command line into the one order that argh takes: flags of every command, command, its flags, `--`, the
 //! rest. So flags may stand anywhere, `--flag=value` works, and `-` or `help` can be a value.
 
+use std::iter::Peekable;
+
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 
 /// Names that hands expect, and what they stand for.
 const ALIASES: [(&str, &str); 4] =
     [("recv", "receive"), ("rx", "receive"), ("tx", "send"), ("peers", "list-peers")];
+
+/// Flags whose value, a time, may be left out, and what is meant then.
+const ALONE: [(&str, &str); 1] = [("--visible", "10m")];
 
 pub(super) struct Line {
     pub(super) words: Vec<String>,
@@ -30,7 +35,7 @@ pub(super) fn normalise(top: &CommandInfoWithArgs, words: Vec<String>) -> Result
     let mut sorted = Sorted::default();
     // A flag may stand before its command, so the commands are found first.
     let path = command_path(top, &words)?;
-    let mut words = words.into_iter();
+    let mut words = words.into_iter().peekable();
     let mut to_come = path.iter();
     let mut flags_ended = false;
     while let Some(word) = words.next() {
@@ -55,7 +60,7 @@ impl Sorted {
         top: &CommandInfoWithArgs,
         path: &[&CommandInfoWithArgs],
         word: &str,
-        words: &mut impl Iterator<Item = String>,
+        words: &mut Peekable<impl Iterator<Item = String>>,
     ) -> Result<(), String> {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
@@ -83,7 +88,8 @@ impl Sorted {
             return Ok(());
         }
         out.push(name.to_owned());
-        match (takes_value, value) {
+        let alone = alone(name, words.peek().map(String::as_str)).map(str::to_owned);
+        match (takes_value, value.or(alone)) {
             (true, Some(value)) => out.push(value),
             (true, None) => out.push(words.next().ok_or_else(|| format!("{name} needs a value after it"))?),
             (false, Some(_)) => return Err(format!("{name} takes no value")),
@@ -116,7 +122,7 @@ fn command_path<'a>(
     words: &[String],
 ) -> Result<Vec<&'a CommandInfoWithArgs>, String> {
     let mut path: Vec<&CommandInfoWithArgs> = Vec::new();
-    let mut words = words.iter().map(String::as_str);
+    let mut words = words.iter().map(String::as_str).peekable();
     let mut asked = false;
     while let Some(word) = words.next() {
         asked |= matches!(word, "help" | "--help" | "-h" | "--version" | "-V");
@@ -129,7 +135,9 @@ fn command_path<'a>(
             let mut flags = top.commands.iter().flat_map(|sub| sub.command.flags).chain(top.flags);
             match flags.find(|flag| is_named(flag, name)) {
                 Some(flag) if takes_value(flag) && name == word => {
-                    words.next();
+                    if alone(name, words.peek().copied()).is_none() {
+                        words.next();
+                    }
                 }
                 None if !matches!(name, "--help" | "-h") => return Err(unknown_flag(top, &path, name)),
                 _ => {}
@@ -181,6 +189,14 @@ fn unknown_flag(top: &CommandInfoWithArgs, path: &[&CommandInfoWithArgs], name: 
 fn is_named(flag: &FlagInfo<'_>, name: &str) -> bool {
     name == flag.long
         || flag.short.is_some_and(|short| name.strip_prefix('-') == Some(short.encode_utf8(&mut [0; 4])))
+}
+
+/// What a flag is worth that takes a value and stands without one, before this word.
+fn alone(name: &str, next: Option<&str>) -> Option<&'static str> {
+    let (_, value) = ALONE.iter().find(|(flag, _)| *flag == name)?;
+    // A code may begin with a digit too, but has words behind it.
+    let is_value = |word: &str| word.starts_with(|it: char| it.is_ascii_digit()) && !word.contains('-');
+    (!next.is_some_and(is_value)).then_some(value)
 }
 
 fn takes_value(flag: &FlagInfo<'_>) -> bool {

@@ -72,8 +72,8 @@ impl FromStr for Rate {
     }
 }
 
-/// The number in whole units of one.
-fn number_of(number: &str, prefix: &str) -> Result<u64, ParseRateError> {
+/// The number in whole units of one; `prefix` is what stands before `B`, in lower case.
+pub(super) fn number_of(number: &str, prefix: &str) -> Result<u64, ParseRateError> {
     let (_, unit) = UNITS.iter().find(|(name, _)| *name == prefix).ok_or(ParseRateError::Form)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

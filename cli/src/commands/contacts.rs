@@ -1,15 +1,16 @@
 //! `hither contacts`: lists and changes the contacts.
 
 use hither_protocol::identity::PeerId;
-use hither_protocol::{Contact, Rules};
+use hither_protocol::{Contact, Rules, Trust};
 
 use super::failure;
+use super::receive::absolute;
 use super::session::{Part, Session};
-use crate::args::{ContactName, ContactsCommand, Global, Peer};
-use crate::exit::Failure;
+use crate::args::{ContactName, ContactsCommand, Global, Peer, Size};
+use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
-use crate::screen::{Event, PeerState, Screen};
+use crate::screen::{Event, PeerRow, PeerState, Screen, taken};
 
 pub(super) fn run(
     global: &Global,
@@ -28,7 +29,10 @@ fn change(session: &Session, command: &ContactsCommand, screen: &mut Screen) -> 
     match command {
         ContactsCommand::List(_) => list(session, screen),
         ContactsCommand::Add(add) => {
-            let note = format!("{} is a contact now: what they send is taken.", inert(add.name.as_str()));
+            let note = format!(
+                "{} is a contact now; what they send goes by your rules (`hither rules`).",
+                inert(add.name.as_str())
+            );
             set_name(session, add.id, add.name.as_str())?;
             tell(session, add.id, &note, screen)
         }
@@ -45,6 +49,23 @@ fn change(session: &Session, command: &ContactsCommand, screen: &mut Screen) -> 
             session.settle()?;
             screen.note(&format!("{} is no contact any more: {peer}", inert(name)))
         }
+        ContactsCommand::Trust(trust) => {
+            let peer = named(&trust.name)?;
+            refuse_blocked(session, peer)?;
+            let into = absolute(&trust.into)?;
+            let up_to = trust.up_to.map(Size::bytes);
+            let name = inert(trust.name.as_str());
+            let note = format!("what {name} sends {}.", taken(&into, up_to));
+            let given = Trust { into, up_to };
+            set_trust(session, peer, Some(given))?;
+            tell(session, peer, &note, screen)
+        }
+        ContactsCommand::Untrust(untrust) => {
+            let peer = named(&untrust.name)?;
+            set_trust(session, peer, None)?;
+            let name = inert(untrust.name.as_str());
+            tell(session, peer, &format!("what {name} sends goes by your rules again."), screen)
+        }
         ContactsCommand::Block(block) => {
             let peer = session.resolve(&block.peer)?;
             if session.contact(peer).is_none() {
@@ -57,7 +78,7 @@ fn change(session: &Session, command: &ContactsCommand, screen: &mut Screen) -> 
         ContactsCommand::Unblock(unblock) => {
             let peer = session.resolve(&unblock.peer)?;
             set_blocked(session, peer, false)?;
-            tell(session, peer, "not blocked any more: what they send is taken.", screen)
+            tell(session, peer, "not blocked any more: what they send goes by your rules.", screen)
         }
     }
 }
@@ -76,6 +97,22 @@ fn set_name(session: &Session, peer: PeerId, name: &str) -> Result<(), Failure> 
     let added = session.ask(move |node, now| node.add_contact(now, peer, &wanted));
     added.map_err(|error| failure::contact(error, name))?;
     session.settle()
+}
+
+fn set_trust(session: &Session, peer: PeerId, trust: Option<Trust>) -> Result<(), Failure> {
+    let changed = session.ask(move |node, now| node.trust_contact(now, peer, trust));
+    changed.map_err(|error| failure::contact(error, &session.who(peer)))?;
+    session.settle()
+}
+
+fn refuse_blocked(session: &Session, peer: PeerId) -> Result<(), Failure> {
+    let blocked = session.contacts().iter().any(|contact| contact.peer == peer && contact.blocked);
+    if !blocked {
+        return Ok(());
+    }
+    let name = session.who(peer);
+    let text = format!("{name} is blocked. Nothing was changed; first `hither contacts unblock {name}`.");
+    Err(Failure::new(Exit::Usage, text))
 }
 
 fn set_blocked(session: &Session, peer: PeerId, blocked: bool) -> Result<(), Failure> {
@@ -97,15 +134,12 @@ fn tell(session: &Session, peer: PeerId, note: &str, screen: &mut Screen) -> Res
 }
 
 fn event(contact: &Contact) -> Event {
-    Event::Peer {
-        id: Some(contact.peer),
-        name: Some(contact.name.clone()),
-        state: if contact.blocked { PeerState::Blocked } else { PeerState::Known },
-        road: None,
-        rtt: None,
-        seen: None,
-        addresses: Vec::new(),
-    }
+    let state = if contact.blocked { PeerState::Blocked } else { PeerState::Known };
+    Event::Peer(PeerRow {
+        verified: contact.verified,
+        trust: contact.trust.clone(),
+        ..PeerRow::new(Some(contact.peer), Some(contact.name.clone()), state)
+    })
 }
 
 fn stranger_name(peer: PeerId) -> String {

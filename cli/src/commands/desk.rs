@@ -1,4 +1,4 @@
-//! The desk: how a second command asks the process that has the home about its transfers, until there is a local
+//! The desk: how a second command asks the process that has the home about transfers and peers, until there is a local
 //! API. A request is a file in a private directory of the home, written whole under another name first; the process
 //! looks now and then, acts, and puts the answer beside it. Each is one line of JSON of bounded size.
 
@@ -7,12 +7,14 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use hither_protocol::OpenName;
 use hither_protocol::transfer::TransferId;
 use serde_json::{Value, json};
 
+use super::list_peers::Around;
 use crate::exit::{Exit, Failure};
 use crate::home::{Home, HomeLock, make_private_directory, private_options};
-use crate::screen::{Transfer, TransferState};
+use crate::screen::{PeerRow, Transfer, TransferState};
 
 /// How often the process that has the home looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -35,6 +37,8 @@ const DRAFT: &str = "draft";
 pub(super) enum Request {
     /// The transfers.
     List,
+    /// Who is near.
+    Peers,
     /// Let one stand still.
     Pause(TransferId),
     /// Go on with one.
@@ -44,10 +48,12 @@ pub(super) enum Request {
 }
 
 /// What comes back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
     /// The transfers.
     Transfers(Vec<Transfer>),
+    /// Who is near.
+    Around(Around),
     /// It was done.
     Done,
     /// It was not.
@@ -264,6 +270,7 @@ impl Request {
     fn value(self) -> Value {
         match self {
             Self::List => json!({"do": "list"}),
+            Self::Peers => json!({"do": "peers"}),
             Self::Pause(transfer) => json!({"do": "pause", "transfer": transfer.to_string()}),
             Self::Resume(transfer) => json!({"do": "resume", "transfer": transfer.to_string()}),
             Self::Cancel(transfer) => json!({"do": "cancel", "transfer": transfer.to_string()}),
@@ -275,6 +282,7 @@ impl Request {
         let transfer = || value["transfer"].as_str().and_then(parse_id);
         match value["do"].as_str()? {
             "list" => Some(Self::List),
+            "peers" => Some(Self::Peers),
             "pause" => transfer().map(Self::Pause),
             "resume" => transfer().map(Self::Resume),
             "cancel" => transfer().map(Self::Cancel),
@@ -289,6 +297,10 @@ impl Answer {
             Self::Transfers(rows) => {
                 json!({"transfers": rows.iter().map(row_value).collect::<Vec<_>>()})
             }
+            Self::Around(Around { peers, visible }) => json!({
+                "peers": peers.iter().map(PeerRow::value).collect::<Vec<_>>(),
+                "visible": visible.as_ref().map(|(name, left)| json!([name.as_str(), left.as_secs()])),
+            }),
             Self::Done => json!({"done": true}),
             Self::Failed(failure) => json!({"failed": {"code": failure.exit.code(), "text": failure.text}}),
         }
@@ -298,6 +310,17 @@ impl Answer {
         let value: Value = serde_json::from_str(text).ok()?;
         if let Some(rows) = value["transfers"].as_array() {
             return rows.iter().map(parse_row).collect::<Option<_>>().map(Self::Transfers);
+        }
+        if let Some(peers) = value["peers"].as_array() {
+            let peers = peers.iter().map(PeerRow::parse).collect::<Option<_>>()?;
+            let visible = match &value["visible"] {
+                Value::Null => None,
+                shown => {
+                    let name = OpenName::new(shown[0].as_str()?).ok()?;
+                    Some((name, Duration::from_secs(shown[1].as_u64()?)))
+                }
+            };
+            return Some(Self::Around(Around { peers, visible }));
         }
         if value["done"] == true {
             return Some(Self::Done);

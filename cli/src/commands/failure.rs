@@ -118,6 +118,7 @@ pub(super) fn contact(error: ContactError, name: &str) -> Failure {
     let text = match error {
         ContactError::NameTaken => format!("{name} is another contact already: choose another name"),
         ContactError::BadName => format!("{name} cannot be a contact's name"),
+        ContactError::BadFolder => "the path of this folder is not Unicode, so it cannot be kept".to_owned(),
         ContactError::Unknown => format!("there is no contact {name}; `hither contacts` lists them"),
         ContactError::Oneself => "this id is your own".to_owned(),
         ContactError::TooMany => "there are as many contacts as can be kept; remove some".to_owned(),
@@ -513,6 +514,15 @@ pub(super) fn refused_here(why: Refusal, who: &str) -> (Exit, String) {
         ),
         Refusal::Busy => (Exit::Refused, "too many offers at once; this one was refused.".to_owned()),
     }
+}
+
+/// A contact's offer was refused, as somebody would have had to say yes.
+pub(super) fn unattended(who: &str) -> (Exit, String) {
+    let text = format!(
+        "refused an offer of {who}: there is no terminal to ask at. --yes takes it. From now on, `hither contacts trust \
+         {who} --into DIR` takes what they send, and `hither rules contacts accept` what any contact sends."
+    );
+    (Exit::Refused, text)
 }
 
 fn would_overwrite() -> String {

@@ -140,13 +140,24 @@ fn get(
                 Event::Lonely { transfer } if transfer == ours => {
                     screen.event(&screen::Event::Waiting { transfer: transfer.to_string() })?;
                 }
-                Event::Offered { transfer, from, manifest, examined, decision, .. } if transfer == ours => {
+                Event::Offered { transfer, from, manifest, into, examined, decision, .. }
+                    if transfer == ours =>
+                {
                     offered = true;
                     files = offer::files(&manifest);
                     // Whoever shares it, what it holds is seen for the first time here.
                     let standing = Standing::Stranger;
                     let event =
-                        Event::Offered { transfer, from, standing, manifest, examined, decision, code: None };
+                        Event::Offered {
+                            transfer,
+                            from,
+                            standing,
+                            manifest,
+                            into,
+                            examined,
+                            decision,
+                            code: None,
+                        };
                     match inbox.handle(event, session, screen)? {
                         Outcome::Failed(failure) => return Err(failure),
                         Outcome::Open | Outcome::Finished => {}

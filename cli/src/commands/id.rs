@@ -3,15 +3,30 @@
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
+use hither_protocol::OpenName;
 use hither_protocol::identity::Identity;
 
+use crate::config::{Config, Setting};
 use crate::exit::Failure;
 use crate::home::Home;
 use crate::inert::inert;
 use crate::qr;
 use crate::screen::{Event, Screen};
 
-pub(super) fn run(home: &Home, qr: bool, screen: &mut Screen) -> Result<(), Failure> {
+pub(super) fn run(
+    home: &Home,
+    config: &Config,
+    qr: bool,
+    name: Option<OpenName>,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    if let Some(name) = &name {
+        Config::set(&home.config_file(), &Setting::Name(name.clone()))?;
+    }
+    if let Some(name) = name.as_ref().or(config.name.as_ref()) {
+        let name = inert(name.as_str());
+        screen.note(&format!("to strangers, while this machine is visible: \u{201c}{name}\u{201d}"))?;
+    }
     let id = identity(home, screen)?.peer_id();
     screen.event(&Event::Id { id })?;
     if qr || std::io::stdout().is_terminal() {

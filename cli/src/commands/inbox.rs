@@ -1,7 +1,7 @@
 //! What becomes of offers and messages that arrive, for the commands that wait for them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hither_protocol::identity::PeerId;
@@ -17,6 +17,7 @@ use super::meter::{Meter, road_of};
 use super::offer;
 use super::session::{Session, is_interrupted};
 use crate::args::{Existing, Global};
+use crate::config::{FromContacts, FromStrangers, OwnRules};
 use crate::exit::{Exit, Failure};
 use crate::inert::inert;
 use crate::screen::{self, Screen, size};
@@ -29,10 +30,14 @@ const NAMED: usize = 5;
 pub(super) struct Manner {
     /// The folder that they go into.
     pub(super) into: PathBuf,
+    /// Whether it was named for what comes now: then trusted contacts' own folders do not count.
+    pub(super) into_counts: bool,
     /// The name for the only file of an offer.
     pub(super) name: Option<String>,
     /// Offers of anyone are accepted.
     pub(super) yes: bool,
+    /// What the owner of the home wants where no flag says anything.
+    pub(super) rules: OwnRules,
     /// What to do where names are taken; the default refuses.
     pub(super) conflict: Conflict,
     /// What is received goes to standard output as it comes, and messages to standard error.
@@ -49,24 +54,39 @@ impl Manner {
             Some(Existing::Rename) => Conflict::Rename,
             Some(Existing::Skip) => Conflict::Skip,
         };
-        Self { into, name: None, yes: global.yes, conflict, output: false, again: None }
+        Self {
+            into,
+            into_counts: false,
+            name: None,
+            yes: global.yes,
+            rules: OwnRules::default(),
+            conflict,
+            output: false,
+            again: None,
+        }
     }
 
     /// The rules of consent that go with it, where `can_ask` says whether there is someone to ask.
     pub(super) fn rules(&self, can_ask: bool) -> Rules {
-        let strangers = match (self.yes, can_ask) {
-            (true, _) => Strangers::Accept,
-            (false, true) => Strangers::Ask,
-            (false, false) => Strangers::Refuse,
+        let strangers = match (self.yes, self.rules.strangers, can_ask) {
+            (true, ..) => Strangers::Accept,
+            (false, FromStrangers::Ask, true) => Strangers::Ask,
+            (false, FromStrangers::Ask, false) | (false, FromStrangers::Refuse, _) => Strangers::Refuse,
+        };
+        let contacts = match self.rules.contacts {
+            FromContacts::Ask => hither_protocol::FromContacts::Ask,
+            FromContacts::Accept => hither_protocol::FromContacts::Accept,
         };
         Rules {
             into: Some(self.into.clone()),
+            into_counts: self.into_counts,
             conflict: self.conflict,
             strangers,
+            contacts,
             // Another name can only be given with an answer.
             ask_always: self.name.is_some(),
             output: self.output,
-            ask_conflicts: can_ask,
+            attended: can_ask,
             forgetful: self.output,
             ..Rules::default()
         }
@@ -81,6 +101,13 @@ pub(super) enum Outcome {
     Finished,
     /// Someone who may send tried, and it came to nothing.
     Failed(Failure),
+}
+
+/// The folder that an offer would go into, and how it would fit there.
+#[derive(Clone, Copy)]
+struct Fit<'a> {
+    into: &'a Path,
+    examined: &'a Examined,
 }
 
 /// The offers that are known, and what is done with them.
@@ -155,10 +182,11 @@ impl Inbox {
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
         match event {
-            Event::Offered { transfer, from, standing, manifest, examined, decision, code: _ } => {
+            Event::Offered { transfer, from, standing, manifest, into, examined, decision, code: _ } => {
                 let (name, bytes) = (manifest.name().to_owned(), manifest.bytes());
                 let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
-                self.offered(transfer, known, &manifest, &examined, decision, session, screen)
+                let fit = Fit { into: &into, examined: &examined };
+                self.offered(transfer, known, &manifest, fit, decision, session, screen)
             }
             Event::Started { transfer, bytes, .. } => {
                 if let Some(known) = self.known.get_mut(&transfer) {
@@ -232,6 +260,10 @@ impl Inbox {
                 }
                 Ok(Outcome::Open)
             }
+            Event::Hidden => {
+                screen.event(&screen::Event::Visible(None))?;
+                Ok(Outcome::Open)
+            }
             Event::Message { id, from, text, .. } => {
                 let contact = session.contact(from);
                 let message = screen::Event::Message { id: id.to_string(), from, contact, text, topic: None };
@@ -252,11 +284,12 @@ impl Inbox {
         transfer: TransferId,
         known: Known,
         manifest: &Arc<Manifest>,
-        examined: &Examined,
+        fit: Fit<'_>,
         decision: Decision,
         session: &Session,
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
+        let Fit { into, examined } = fit;
         let (from, standing) = (known.from, known.standing);
         let who = session.who(from);
         screen.event(&screen::Event::Offer {
@@ -268,12 +301,16 @@ impl Inbox {
             bytes: manifest.bytes(),
         })?;
         if let Decision::Refused(why) = decision {
-            if self.manner.output && why == Refusal::Declined {
+            let single = manifest.entries().len() == 1 && offer::files(manifest) == 1;
+            if self.manner.output && why == Refusal::Declined && !single {
                 let text = "the offer is not a single file, so -o - does not fit and it was refused. Receive with --into \
                             DIR.";
                 return Ok(Outcome::Failed(Failure::new(Exit::Usage, text)));
             }
-            let (exit, text) = failure::refused_here(why, &who);
+            let (exit, text) = match why {
+                Refusal::Declined => failure::unattended(&who),
+                why => failure::refused_here(why, &who),
+            };
             // Whoever is not meant to send does not end the wait for those who are.
             if why == Refusal::Stranger {
                 screen.note(&text)?;
@@ -286,14 +323,17 @@ impl Inbox {
         let relation = if standing == Standing::Stranger { " (not a contact)" } else { "" };
         screen.note(&format!("    from {who}{relation}{road}"))?;
         let examined_here = (!self.manner.output).then_some(examined);
-        for line in offer::lines(manifest, examined_here, &self.manner.into) {
+        for line in offer::lines(manifest, examined_here, into) {
+            screen.note(&line)?;
+        }
+        if let Some(line) = session.trust(from).and_then(|trust| offer::trusted(manifest, &trust, decision)) {
             screen.note(&line)?;
         }
         self.known.insert(transfer, known);
         if decision == Decision::Accepted {
             return Ok(Outcome::Open);
         }
-        let answer = self.answer(transfer, standing, manifest, examined, session, screen)?;
+        let answer = self.answer(transfer, decision, manifest, examined, session, screen)?;
         let failure = match answer {
             Answer::Accept(conflict) => {
                 let how =
@@ -324,7 +364,7 @@ impl Inbox {
     fn answer(
         &self,
         transfer: TransferId,
-        standing: Standing,
+        decision: Decision,
         manifest: &Manifest,
         examined: &Examined,
         session: &Session,
@@ -342,7 +382,7 @@ impl Inbox {
                         DIR.";
             return Ok(Answer::Refuse(Refusal::Declined, Failure::new(Exit::Usage, text)));
         }
-        if standing == Standing::Stranger && !self.manner.yes {
+        if decision == Decision::Ask && !self.manner.yes {
             match screen.ask("Take it?", true, "--yes", wanted)? {
                 Some(true) => {}
                 Some(false) => {

@@ -21,6 +21,7 @@ mod msg;
 mod offer;
 mod pace;
 mod receive;
+mod rules;
 mod send;
 mod session;
 mod share;
@@ -28,7 +29,8 @@ mod transfers;
 mod typed;
 mod up;
 
-use crate::args::{self, Arguments, Command, Global};
+use crate::args::{self, Arguments, Command};
+use crate::config::Config;
 use crate::exit::Failure;
 use crate::home::Home;
 use crate::screen::Screen;
@@ -36,24 +38,35 @@ pub(crate) use typed::Typed;
 
 /// Does what `arguments` say; `typed` is how they were typed.
 pub(crate) fn run(arguments: Arguments, typed: &Typed, screen: &mut Screen) -> Result<(), Failure> {
-    let Arguments { global, command } = arguments;
-    let home = |global: &Global| Home::open(global.home.as_deref());
+    let Arguments { mut global, command } = arguments;
+    match &command {
+        Command::Completions(shell) => return screen.data(&args::completions(*shell)),
+        Command::Demo => return demo::run(screen),
+        _ => {}
+    }
+    let home = &Home::open(global.home.as_deref())?;
+    let config = &Config::load(&home.config_file())?;
+    global.interface = global.interface.or_else(|| config.interface.clone());
+    global.limits.send = global.limits.send.or(config.limits.send);
+    global.limits.receive = global.limits.receive.or(config.limits.receive);
+    let global = &global;
     match command {
-        Command::Id { qr } => id::run(&home(&global)?, qr, screen),
-        Command::Completions(shell) => screen.data(&args::completions(shell)),
-        Command::Demo => demo::run(screen),
-        Command::Send { to, content } => send::run(&global, &home(&global)?, &to, content, typed, screen),
-        Command::Receive { from, destination } => {
-            receive::run(&global, &home(&global)?, from.as_ref(), destination, typed, screen)
+        Command::Completions(_) | Command::Demo => Ok(()),
+        Command::Id { qr, name } => id::run(home, config, qr, name, screen),
+        Command::Send { to, content } => send::run(global, home, &to, content, typed, screen),
+        Command::Receive { from, destination, visible } => {
+            let wanted = receive::Wanted { from, destination, visible };
+            receive::run(global, home, config, wanted, typed, screen)
         }
-        Command::Msg { to, text } => msg::run(&global, &home(&global)?, &to, &text, screen),
-        Command::Share { paths } => share::run(&global, &home(&global)?, &paths, screen),
+        Command::Msg { to, text } => msg::run(global, home, &to, &text, screen),
+        Command::Share { paths } => share::run(global, home, &paths, screen),
         Command::Get { tickets, into, stay } => {
-            get::run(&global, &home(&global)?, &tickets, into.as_ref(), stay, typed, screen)
+            get::run(global, home, &tickets, into.as_ref(), stay, typed, screen)
         }
-        Command::ListPeers => list_peers::run(&global, &home(&global)?, screen),
-        Command::Contacts(command) => contacts::run(&global, &home(&global)?, &command, screen),
-        Command::Transfers(command) => transfers::run(&global, &home(&global)?, &command, typed, screen),
-        Command::Up { into } => up::run(&global, &home(&global)?, into, screen),
+        Command::ListPeers => list_peers::run(global, home, screen),
+        Command::Contacts(command) => contacts::run(global, home, &command, screen),
+        Command::Transfers(command) => transfers::run(global, home, &command, typed, screen),
+        Command::Up { into, visible } => up::run(global, home, config, into, visible, screen),
+        Command::Rules(command) => rules::run(home, config, &command, screen),
     }
 }

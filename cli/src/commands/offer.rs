@@ -4,6 +4,7 @@ use std::path::Path;
 
 use hither_protocol::storage::Examined;
 use hither_protocol::transfer::{EntryKind, Manifest, safe_names};
+use hither_protocol::{Decision, Trust};
 
 use crate::inert::{inert, is_hostile};
 use crate::screen::{count, size};
@@ -58,6 +59,19 @@ pub(super) fn lines(manifest: &Manifest, examined: Option<&Examined>, into: &Pat
         lines.push(format!("    {total}, into {into} ({free} free)"));
     }
     lines
+}
+
+/// The line that says what a contact's trust has to do with their offer.
+pub(super) fn trusted(manifest: &Manifest, trust: &Trust, decision: Decision) -> Option<String> {
+    let most = trust.up_to.map(size);
+    match (trust.covers(manifest.bytes()), decision, most) {
+        (true, Decision::Accepted, Some(most)) => {
+            Some(format!("    taken without asking, as they may send up to {most}"))
+        }
+        (true, Decision::Accepted, None) => Some("    taken without asking, as they may send".to_owned()),
+        (false, _, Some(most)) => Some(format!("    more than the {most} that they may send without asking")),
+        _ => None,
+    }
 }
 
 /// The lines that say what exists already.

@@ -10,17 +10,25 @@ use tempfile::TempDir;
 use super::inbox::{Inbox, Manner, Outcome};
 use super::session::{Next, Part, Session};
 use super::{Typed, course};
-use crate::args::{Destination, Global, Peer};
+use crate::args::{Destination, Global, Peer, Span};
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
 use crate::screen::{Screen, content_output};
 
+/// What is waited for.
+pub(super) struct Wanted {
+    pub(super) from: Option<Peer>,
+    pub(super) destination: Destination,
+    pub(super) visible: Option<Span>,
+}
+
 pub(super) fn run(
     global: &Global,
     home: &Home,
-    from: Option<&Peer>,
-    destination: Destination,
+    config: &Config,
+    Wanted { from, destination, visible }: Wanted,
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
@@ -34,7 +42,12 @@ pub(super) fn run(
         Destination::StandardOutput => Some(content_output()),
         _ => None,
     };
-    let manner = Manner { again: Some(typed.line().to_owned()), ..manner(global, &destination, home)? };
+    let from = from.as_ref();
+    let manner = Manner {
+        again: Some(typed.line().to_owned()),
+        rules: config.rules,
+        ..manner(global, &destination, home)?
+    };
     let mut rules = manner.rules(screen.can_ask());
     rules.only_expected = from.is_some();
     if let Some(Peer::Address(at)) = from {
@@ -43,7 +56,8 @@ pub(super) fn run(
     let pipes = Pipes { input: None, output };
     let (part, first) = (Part::Reachable, rules.clone());
     let session = Session::open_with_pipes(global, home, "receive", part, first, pipes, screen)?;
-    let outcome = wait(&session, from, rules, manner, screen);
+    let shown = visible.or(config.visible).map(|lasts| session.show(config, lasts, screen)).transpose();
+    let outcome = shown.and_then(|_| wait(&session, from, rules, manner, screen));
     session.close();
     outcome
 }
@@ -99,7 +113,9 @@ fn wait(
 fn manner(global: &Global, destination: &Destination, home: &Home) -> Result<Manner, Failure> {
     Ok(match destination {
         Destination::Here => Manner::new(global, absolute(Path::new("."))?),
-        Destination::Into(directory) => Manner::new(global, absolute(directory)?),
+        Destination::Into(directory) => {
+            Manner { into_counts: true, ..Manner::new(global, absolute(directory)?) }
+        }
         Destination::File(file) => {
             let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
             let Some(name) = name else {
@@ -108,12 +124,12 @@ fn manner(global: &Global, destination: &Destination, home: &Home) -> Result<Man
             };
             let file = absolute(file)?;
             let into = file.parent().map(Path::to_owned).unwrap_or_default();
-            Manner { name: Some(name), ..Manner::new(global, into) }
+            Manner { into_counts: true, name: Some(name), ..Manner::new(global, into) }
         }
         Destination::StandardOutput => {
             // Nothing is written there.
             let into = home.state().to_owned();
-            Manner { output: true, ..Manner::new(global, into) }
+            Manner { into_counts: true, output: true, ..Manner::new(global, into) }
         }
     })
 }

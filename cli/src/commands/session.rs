@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::TransferId;
-use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView};
+use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView, Trust};
 use hither_runtime_smol::interrupt::Interrupts;
 use hither_runtime_smol::{Options, Pipes, Runtime, has_aes, max_datagram};
 
 use super::desk::{Answer, Desk, Request, Ticket};
-use super::{failure, id};
-use crate::args::{Global, Peer, nearest};
+use super::{failure, id, list_peers};
+use crate::args::{Global, Peer, Span, nearest};
+use crate::config::{Config as Own, host_name};
 use crate::exit::{Exit, Failure};
 use crate::home::{Home, HomeLock};
 use crate::inert::inert;
@@ -234,6 +235,7 @@ impl Session {
         if let Some((ticket, request)) = desk.next() {
             match request {
                 Request::List => desk.answer(&ticket, &Answer::Transfers(self.transfers())),
+                Request::Peers => desk.answer(&ticket, &Answer::Around(list_peers::around(self))),
                 Request::Pause(transfer) => {
                     let paused = self.ask(move |node, now| node.pause(now, transfer));
                     told = paused.is_ok().then_some(Next::Told(transfer, true));
@@ -318,6 +320,11 @@ impl Session {
         self.contacts.iter().find(|contact| contact.peer == peer).map(|contact| contact.name.clone())
     }
 
+    /// What a contact may send without asking.
+    pub(super) fn trust(&self, peer: PeerId) -> Option<Trust> {
+        self.contacts.iter().find(|contact| contact.peer == peer).and_then(|contact| contact.trust.clone())
+    }
+
     /// What a peer is called in sentences.
     pub(super) fn who(&self, peer: PeerId) -> String {
         self.contact(peer).map_or_else(|| peer.to_string(), |name| inert(&name))
@@ -349,6 +356,14 @@ impl Session {
             }
             None => Ok(peer),
         }
+    }
+
+    /// Shows name and id to everyone near for so long, and says so.
+    pub(super) fn show(&self, config: &Own, lasts: Span, screen: &mut Screen) -> Result<(), Failure> {
+        let (name, lasts) = (config.name.clone().unwrap_or_else(host_name), lasts.duration());
+        let shown = name.clone();
+        self.ask(move |node, now| node.show_openly(now, shown, lasts));
+        screen.event(&screen::Event::Visible(Some((name, lasts))))
     }
 
     /// Tells how others reach this node.

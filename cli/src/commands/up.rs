@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::inbox::{Inbox, Manner, Outcome};
 use super::receive::absolute;
 use super::session::{Next, Part, Session};
-use crate::args::Global;
+use crate::args::{Global, Span};
+use crate::config::{Config, FromContacts};
 use crate::exit::Failure;
 use crate::home::Home;
 use crate::inert::inert;
@@ -14,14 +15,17 @@ use crate::screen::{Event, Screen};
 pub(super) fn run(
     global: &Global,
     home: &Home,
+    config: &Config,
     into: Option<PathBuf>,
+    visible: Option<Span>,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let into = absolute(&into.or_else(downloads).unwrap_or_else(|| PathBuf::from(".")))?;
-    let manner = Manner::new(global, into);
+    let manner = Manner { rules: config.rules, ..Manner::new(global, into) };
     let rules = manner.rules(screen.can_ask());
     let session = Session::open(global, home, "up", Part::Reachable, rules, screen)?;
-    let outcome = stay(&session, manner, screen);
+    let shown = visible.or(config.visible).map(|lasts| session.show(config, lasts, screen)).transpose();
+    let outcome = shown.and_then(|_| stay(&session, manner, screen));
     session.close();
     outcome
 }
@@ -29,7 +33,18 @@ pub(super) fn run(
 fn stay(session: &Session, manner: Manner, screen: &mut Screen) -> Result<(), Failure> {
     session.announce(screen)?;
     let into = inert(&manner.into.to_string_lossy());
-    screen.note(&format!("What contacts send goes into {into}. Ctrl-C ends this."))?;
+    screen.note(&match manner.rules.contacts {
+        _ if manner.yes => format!("What anyone sends goes into {into}. Ctrl-C ends this."),
+        FromContacts::Accept => format!("What contacts send goes into {into}. Ctrl-C ends this."),
+        FromContacts::Ask if screen.can_ask() => {
+            format!("What you say yes to goes into {into}. Ctrl-C ends this.")
+        }
+        FromContacts::Ask => {
+            "There is no terminal to ask at, so only what trusted contacts send is taken: `hither \
+             rules contacts accept` or --yes takes more. Ctrl-C ends this."
+                .to_owned()
+        }
+    })?;
     let mut inbox = Inbox::new(manner);
     loop {
         match session.next()? {

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hither_protocol::DropReason;
 use hither_protocol::identity::PeerId;
+use hither_protocol::{DropReason, OpenName};
 use serde_json::{Value, json};
 
 use super::course::{Course, Transfer};
 use super::human::{count, duration, left, rate, size};
+use super::peer::PeerRow;
+use crate::config::OwnRules;
 use crate::exit::Failure;
 use crate::inert::{inert, is_hostile};
 
@@ -87,22 +89,11 @@ pub enum Event {
         state: Delivery,
     },
     /// A peer, near or known.
-    Peer {
-        /// Who, if that is known: a stranger who is near does not say so.
-        id: Option<PeerId>,
-        /// What it is called here.
-        name: Option<String>,
-        /// Whether it can be reached.
-        state: PeerState,
-        /// Over which road, if connected.
-        road: Option<Road>,
-        /// The round trip, if measured.
-        rtt: Option<Duration>,
-        /// When it was last heard of, in Unix milliseconds.
-        seen: Option<u64>,
-        /// Where it would be reached, best first.
-        addresses: Vec<SocketAddr>,
-    },
+    Peer(PeerRow),
+    /// The rules of consent.
+    Rules(OwnRules),
+    /// Whether this node shows itself to everyone near: under which name, and for how much longer.
+    Visible(Option<(OpenName, Duration)>),
     /// What happens to a transfer between its start and its end.
     Course(Course),
     /// A transfer that is under way, or can be gone on with.
@@ -239,36 +230,12 @@ impl Delivery {
     }
 }
 
-/// Whether a peer can be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PeerState {
-    /// A connection stands.
-    Connected,
-    /// Seen on this network.
-    Near,
-    /// Known, not seen now.
-    Known,
-    /// Not heard any more, by our own choice.
-    Blocked,
-}
-
-impl PeerState {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connected => "connected",
-            Self::Near => "near",
-            Self::Known => "known",
-            Self::Blocked => "blocked",
-        }
-    }
-}
-
 impl Event {
     /// Whether it is what the command was run for, and so belongs on standard output.
     pub(super) fn is_data(&self) -> bool {
-        let listed = matches!(self, Self::Peer { .. } | Self::Transfer(_));
-        listed || matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Ticket { .. })
+        let listed = matches!(self, Self::Peer(_) | Self::Transfer(_));
+        listed
+            || matches!(self, Self::Rules(_) | Self::Id { .. } | Self::Message { .. } | Self::Ticket { .. })
     }
 
     /// The event as one JSON object without a line end, `time` in Unix milliseconds.
@@ -304,13 +271,13 @@ impl Event {
                 "event": "message", "id": id, "from": from.to_string(), "contact": contact, "text": text, "topic": topic,
             }),
             Self::Sent { id, state } => json!({"event": "sent", "id": id, "state": state.name()}),
-            Self::Peer { id, name, state, road, rtt, seen, addresses } => {
-                let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
-                json!({
-                    "event": "peer", "id": id.map(|id| id.to_string()), "name": name, "state": state.name(),
-                    "road": road.map(Road::name), "rtt": rtt.map(|rtt| rtt.as_secs_f64()), "seen": seen,
-                    "addresses": addresses,
-                })
+            Self::Peer(peer) => peer.value(),
+            Self::Rules(OwnRules { strangers, contacts }) => {
+                json!({"event": "rules", "strangers": strangers.name(), "contacts": contacts.name()})
+            }
+            Self::Visible(shown) => {
+                let (name, left) = shown.as_ref().map(|(name, left)| (name.as_str(), left.as_secs())).unzip();
+                json!({"event": "visible", "name": name, "seconds": left})
             }
             Self::Course(course) => course.value(),
             Self::Transfer(transfer) => transfer.value(),
@@ -378,18 +345,17 @@ impl Event {
                 Delivery::Stored => "stored in a mailbox; delivered when the peer comes".to_owned(),
                 Delivery::Waiting => "kept here; delivered when the peer can be reached".to_owned(),
             },
-            Self::Peer { id, name, state, road, rtt, addresses, .. } => {
-                let name = match (id, name) {
-                    (_, Some(name)) => inert(name),
-                    (Some(_), None) => "-".to_owned(),
-                    (None, None) => "someone who is not a contact".to_owned(),
-                };
-                let id = id.map(|id| format!("  {id}")).unwrap_or_default();
-                let road = road.map(|road| format!(" {}", road.name())).unwrap_or_default();
-                let rtt = rtt.map(|rtt| format!(" {:.1} ms", rtt.as_secs_f64() * 1e3)).unwrap_or_default();
-                let at = addresses.first().map(|at| format!(" at {at}")).unwrap_or_default();
-                format!("{name}  {}{road}{rtt}{at}{id}", state.name())
+            Self::Peer(peer) => peer.human(),
+            Self::Rules(OwnRules { strangers, contacts }) => {
+                format!("{}\n{}", strangers.words(), contacts.words())
             }
+            Self::Visible(Some((name, lasts))) => {
+                let (name, lasts) = (inert(name.as_str()), left(lasts.as_secs()));
+                format!(
+                    "This machine is visible to everyone near as \u{201c}{name}\u{201d}, with its id, for {lasts}."
+                )
+            }
+            Self::Visible(None) => "Only contacts recognise this machine on the local network.".to_owned(),
             Self::Course(course) => course.human(),
             Self::Transfer(transfer) => transfer.human(),
             Self::Ticket { ticket, .. } => ticket.clone(),

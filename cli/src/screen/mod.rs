@@ -5,6 +5,7 @@ mod course;
 mod event;
 mod human;
 mod output;
+mod peer;
 mod progress;
 
 use std::io::{IsTerminal, Write};
@@ -16,9 +17,10 @@ use anstyle::{AnsiColor, Style};
 
 pub(crate) use course::short;
 pub use course::{Course, Pauser, Transfer, TransferState};
-pub use event::{Delivery, Event, PeerState, Progress, Road};
+pub use event::{Delivery, Event, Progress, Road};
 pub use human::{count, duration, left, rate, size};
 pub use output::content_output;
+pub use peer::{PeerRow, PeerState, taken};
 use progress::ProgressLines;
 
 use crate::exit::{Exit, Failure};

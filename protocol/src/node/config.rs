@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Limits;
+use super::{Limits, Standing};
 use crate::identity::PeerId;
 
 /// What a node is told once, at its start.
@@ -38,19 +38,25 @@ impl Default for Config {
     }
 }
 
-/// The rules of consent. Contacts may send; peers named in `expected` may too; the rest are strangers.
+/// The rules of consent. Contacts may send; peers named in `expected` may too; the rest are strangers. Contacts that
+/// are trusted ([`Trust`](crate::Trust)) send without asking, into a folder of theirs.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// Where accepted offers go. Without one, every offer is refused.
     pub into: Option<PathBuf>,
+    /// Whether `into` was named for what comes now, so that it counts more than the folders of trusted contacts.
+    pub into_counts: bool,
     /// What to do where names are taken, in an offer that is accepted by rule.
     pub conflict: Conflict,
     /// What happens to strangers' offers and messages.
     pub strangers: Strangers,
-    /// Whether offers of contacts and expected peers are put to the user too.
+    /// What happens to contacts' offers that no trust covers.
+    pub contacts: FromContacts,
+    /// Whether offers that the rules accept are put to the user all the same, who says how to take them.
     pub ask_always: bool,
-    /// Whether the user is there to be asked where names are taken and `conflict` would refuse.
-    pub ask_conflicts: bool,
+    /// Whether the user is there to be asked: about offers of contacts, and where names are taken and `conflict` would
+    /// refuse. Otherwise both are refused.
+    pub attended: bool,
     /// Peers named by the user for now, treated as contacts.
     pub expected: BTreeSet<PeerId>,
     /// Refuse everyone but those expected.
@@ -74,6 +80,48 @@ pub enum Strangers {
     Ask,
     /// They are accepted.
     Accept,
+}
+
+/// What happens to contacts' offers that no trust covers. Never worse than what happens to strangers': where those are
+/// accepted, so are these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FromContacts {
+    /// They are accepted.
+    #[default]
+    Accept,
+    /// The user is asked; where nobody is there, they are refused.
+    Ask,
+}
+
+/// What the rules say to an offer, before the disk is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nobody need be asked.
+    Accept,
+    /// The same because the contact is trusted with so much.
+    Trust,
+    Ask,
+    /// Somebody would have to be asked, and nobody is there.
+    Refuse,
+}
+
+impl Rules {
+    /// What to do with an offer of `from`; `covered` says whether their trust is enough for it, where they have any.
+    pub(super) fn verdict(&self, from: PeerId, standing: Standing, covered: Option<bool>) -> Verdict {
+        let asked = if self.attended { Verdict::Ask } else { Verdict::Refuse };
+        if covered == Some(true) {
+            return Verdict::Trust;
+        }
+        if self.strangers == Strangers::Accept || self.expected.contains(&from) {
+            return Verdict::Accept;
+        }
+        match (standing, covered, self.contacts, self.strangers) {
+            (Standing::Expected, ..) | (Standing::Contact, None, FromContacts::Accept, _) => Verdict::Accept,
+            (Standing::Contact, ..) => asked,
+            (Standing::Stranger, _, _, Strangers::Refuse) => Verdict::Refuse,
+            (Standing::Stranger, _, _, Strangers::Ask | Strangers::Accept) => Verdict::Ask,
+        }
+    }
 }
 
 /// What to do where a name is taken.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::config::Verdict;
 use super::patience::{ASK_AGAIN, MAX_ASKED, PATIENCE};
 use super::receiving::{Incoming, State};
 use super::{Closing, Node, Purpose};
@@ -64,10 +65,19 @@ impl Node {
 
     /// An offer that is new here: the disk is asked how it would fit.
     pub(super) fn look_at_offer(&mut self, now: Instant, transfer: TransferId, manifest: Arc<Manifest>) {
-        match self.rules.into.clone() {
+        let from = self.incoming.get(&transfer).map(|incoming| incoming.from);
+        match from.and_then(|from| self.folder_by_rule(from, &manifest)) {
             Some(into) => self.examine(transfer, manifest, into, None),
             None => self.refuse_offer(now, transfer, Refusal::Declined),
         }
+    }
+
+    /// The folder that a new offer goes into: where the contact is trusted with it, their own.
+    fn folder_by_rule(&self, from: PeerId, manifest: &Manifest) -> Option<PathBuf> {
+        let into = self.rules.into.as_ref()?;
+        let theirs = self.contacts.trusted(from).filter(|trust| trust.covers(manifest.bytes()));
+        let theirs = theirs.filter(|_| !self.rules.into_counts).map(|trust| &trust.into);
+        Some(theirs.unwrap_or(into).clone())
     }
 
     pub(super) fn examine(
@@ -81,7 +91,7 @@ impl Node {
         let name = acceptance.as_ref().and_then(|acceptance| acceptance.name.as_deref());
         let looked_for =
             name.and_then(|name| manifest.with_top(name)).map_or(Arc::clone(&manifest), Arc::new);
-        incoming.state = State::Examining { manifest, acceptance };
+        incoming.state = State::Examining { manifest, into: into.clone(), acceptance };
         incoming.busy = incoming.busy.saturating_add(1);
         self.storage.ask(Work::Examine { into, manifest: looked_for }, Purpose::Examine(transfer));
     }
@@ -93,8 +103,8 @@ impl Node {
         result: Result<Examined, StorageError>,
     ) {
         let Some(incoming) = self.no_longer_busy(transfer) else { return self.run_ending(now, transfer) };
-        let State::Examining { manifest, acceptance } = &mut incoming.state else { return };
-        let (manifest, acceptance) = (Arc::clone(manifest), acceptance.take());
+        let State::Examining { manifest, into, acceptance } = &mut incoming.state else { return };
+        let (manifest, into, acceptance) = (Arc::clone(manifest), into.clone(), acceptance.take());
         let from = incoming.from;
         let result = result.map(|examined| unfound(&manifest, examined, incoming.found.as_ref()));
         let standing = self.standing(from);
@@ -114,6 +124,7 @@ impl Node {
                         from,
                         standing,
                         manifest,
+                        into,
                         examined,
                         decision,
                         code,
@@ -129,31 +140,41 @@ impl Node {
         if let Err(why) = self.permitted(now, from, standing) {
             return self.refuse_offer(now, transfer, why);
         }
-        let code = self.codes.of(from);
+        let begun = self.is_begun(transfer);
+        if !begun && self.folder_by_rule(from, &manifest).is_some_and(|folder| folder != into) {
+            return self.look_at_offer(now, transfer, manifest);
+        }
         // An output has room, and nothing in the way.
         let examined =
             if self.rules.output { Examined { free: u64::MAX, ..unoccupied(examined) } } else { examined };
-        let taken = !examined.existing.is_empty() && self.rules.conflict == Conflict::Refuse;
-        let decision = if self.rules.output && !is_single(&manifest) {
-            Decision::Refused(Refusal::Declined)
-        } else if examined.free < needed(&manifest, &examined, self.rules.conflict) {
-            Decision::Refused(Refusal::NoSpace)
-        } else if self.rules.ask_always
-            || (code.is_some() && self.rules.strangers != Strangers::Accept)
-            || (standing == Standing::Stranger && self.rules.strangers == Strangers::Ask)
-            || (taken && self.rules.ask_conflicts)
-        {
-            Decision::Ask
-        } else if taken {
-            Decision::Refused(Refusal::WouldOverwrite)
-        } else {
-            Decision::Accepted
+        let code = self.codes.of(from);
+        let covered = self.contacts.trusted(from).map(|trust| trust.covers(manifest.bytes()));
+        let verdict = match self.rules.verdict(from, standing, covered) {
+            _ if self.rules.output && !is_single(&manifest) => Verdict::Refuse,
+            // Who typed a code is there, and sees what comes of it.
+            _ if code.is_some() && self.rules.strangers != Strangers::Accept => Verdict::Ask,
+            verdict => verdict,
+        };
+        // In a folder of theirs nothing is ever replaced, whatever the command at hand may do in its own.
+        let renames = verdict == Verdict::Trust && !self.rules.into_counts;
+        let conflict = if renames { Conflict::Rename } else { self.rules.conflict };
+        let taken = !examined.existing.is_empty() && conflict == Conflict::Refuse;
+        let decision = match verdict {
+            Verdict::Refuse => Decision::Refused(Refusal::Declined),
+            _ if examined.free < needed(&manifest, &examined, conflict) => {
+                Decision::Refused(Refusal::NoSpace)
+            }
+            Verdict::Ask => Decision::Ask,
+            _ if self.rules.ask_always || (taken && self.rules.attended) => Decision::AskHow,
+            Verdict::Accept | Verdict::Trust if taken => Decision::Refused(Refusal::WouldOverwrite),
+            Verdict::Accept | Verdict::Trust => Decision::Accepted,
         };
         let offered = Event::Offered {
             transfer,
             from,
             standing,
             manifest: Arc::clone(&manifest),
+            into: into.clone(),
             examined: examined.clone(),
             decision,
             code,
@@ -161,7 +182,7 @@ impl Node {
         self.event(offered);
         match decision {
             Decision::Refused(why) => self.refuse_offer(now, transfer, why),
-            Decision::Ask => {
+            Decision::Ask | Decision::AskHow => {
                 if standing == Standing::Stranger {
                     self.asked.insert(from, now);
                 }
@@ -173,8 +194,7 @@ impl Node {
                 self.timers.set_earlier(Why::Offer, until);
             }
             Decision::Accepted => {
-                let into = self.folder_for(transfer).unwrap_or_default();
-                let acceptance = Acceptance { into, name: None, conflict: self.rules.conflict };
+                let acceptance = Acceptance { into, name: None, conflict };
                 self.prepare(now, transfer, &manifest, &examined, acceptance);
             }
         }
@@ -193,7 +213,8 @@ impl Node {
         // Whoever was answered well may ask again.
         self.asked.remove(&from);
         // What was free when the user was asked need not be free now.
-        let into = self.folder_for(transfer).filter(|_| self.is_begun(transfer)).unwrap_or(how.into.clone());
+        let begun = self.unfinished.folder(transfer).filter(|_| self.is_begun(transfer));
+        let into = begun.unwrap_or(how.into.clone());
         self.examine(transfer, manifest, into.clone(), Some(Acceptance { into, ..how }));
         Ok(())
     }
@@ -201,12 +222,6 @@ impl Node {
     /// Whether something of a transfer is on the disk, from an attempt before.
     fn is_begun(&self, transfer: TransferId) -> bool {
         self.incoming.get(&transfer).is_some_and(|incoming| incoming.found.is_some())
-    }
-
-    /// Where an offer goes by rule: what was begun goes on where it was begun.
-    fn folder_for(&self, transfer: TransferId) -> Option<PathBuf> {
-        let begun = self.unfinished.folder(transfer).filter(|_| self.is_begun(transfer));
-        begun.or_else(|| self.rules.into.clone())
     }
 
     /// An offer is accepted: what it would collide with is settled, then its directories are made.

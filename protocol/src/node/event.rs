@@ -91,9 +91,11 @@ pub enum Event {
         standing: Standing,
         /// All that is offered.
         manifest: Arc<Manifest>,
-        /// How it would fit into the folder of the rules.
+        /// The folder that it goes into by rule: that of the rules, of a trusted contact, or where it was begun.
+        into: PathBuf,
+        /// How it would fit there.
         examined: Examined,
-        /// What the rules say. After [`Decision::Ask`] the node waits for `accept` or `refuse`.
+        /// What the rules say. After [`Decision::Ask`] and [`Decision::AskHow`] the node waits for `accept` or `refuse`.
         decision: Decision,
         /// The code by which the sender was met, if it was by one.
         code: Option<CodeId>,
@@ -313,6 +315,8 @@ pub enum Event {
     },
     /// Who is near has changed.
     NearbyChanged,
+    /// The time is over for which this node showed itself to everyone near.
+    Hidden,
 }
 
 /// Why someone is asked for nothing more.
@@ -342,6 +346,8 @@ pub enum Standing {
 pub enum Decision {
     /// The user is to answer.
     Ask,
+    /// Accepted by rule; the user is to say how, as names are taken, or as the rules want that.
+    AskHow,
     /// Accepted by rule.
     Accepted,
     /// Refused by rule.

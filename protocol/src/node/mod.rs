@@ -37,17 +37,17 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 pub use codes::{CodeError, CodeFailure, CodeFor, CodeId, CodeOptions, EnterFor};
-pub use config::{Config, Conflict, Rules, Strangers};
+pub use config::{Config, Conflict, FromContacts, Rules, Strangers};
 pub use event::{
     Decision, DropReason, Event, LinkLoss, MessageState, Refusal, Road, Standing, TransferFailure,
     Unreachable,
 };
 pub use limits::Limits;
-pub use surroundings::{Announcement, Sighting, Surroundings};
+pub use surroundings::{Announcement, BadName, OpenName, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
 pub use types::{
     Acceptance, AnswerError, Contact, ContactError, GetError, OfferError, PeerView, Progress, SendError,
-    TransferState, TransferView,
+    TransferState, TransferView, Trust,
 };
 
 use self::codes::Codes;
@@ -222,7 +222,7 @@ impl Node {
         for why in due {
             match why {
                 Why::Link(number) => self.links.handle_timeout(now, number),
-                Why::Announce => self.nearby.tick(self.unix_time(now)),
+                Why::Announce => self.announce_anew(now),
                 Why::Offer => self.run_out_of_patience(now),
                 Why::Settle => self.settle_due(now),
                 Why::Room => self.feed_starved(),
@@ -307,7 +307,7 @@ impl Node {
             }
             Surroundings::Clock(unix_time) => {
                 self.clock = (now, unix_time);
-                self.nearby.tick(unix_time);
+                self.announce_anew(now);
             }
         }
         self.turn(now);

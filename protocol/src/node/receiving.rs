@@ -1,5 +1,6 @@
 //! Transfers of others, once there is consent: every chunk checked, every file put in place.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,8 +55,8 @@ pub(super) enum State {
     Listing { head: OfferHead, entries: Vec<Entry>, allowed: bool, bytes: usize, until: Instant },
     /// It was begun before: the disk is asked what is there.
     Recovering { manifest: Arc<Manifest> },
-    /// The disk is asked how it would fit; with an acceptance once there is one.
-    Examining { manifest: Arc<Manifest>, acceptance: Option<Acceptance> },
+    /// The disk is asked how it would fit into a folder; with an acceptance once there is one.
+    Examining { manifest: Arc<Manifest>, into: PathBuf, acceptance: Option<Acceptance> },
     /// The user is asked.
     Asked { manifest: Arc<Manifest>, until: Instant },
     /// Directories are being made.

@@ -45,7 +45,8 @@ impl Node {
             }
         }
         let epoch = self.nearby.next_epoch().and_then(|unix_time| self.instant_of(unix_time));
-        self.timers.set(Why::Announce, epoch);
+        let hides = self.nearby.open().map(|(_, until)| *until);
+        self.timers.set(Why::Announce, epoch.into_iter().chain(hides).min());
         self.timers.set(Why::Dial, self.dialler.next_time());
         self.timers.set(Why::Limit, self.shares.next_time());
     }
@@ -276,6 +277,13 @@ impl Node {
             }
         }
         self.nearby_changed = true;
+    }
+
+    /// Time went on, for what is announced.
+    pub(super) fn announce_anew(&mut self, now: Instant) {
+        if self.nearby.tick(now, self.unix_time(now)) {
+            self.event(Event::Hidden);
+        }
     }
 
     /// What a peer is to this node, for offers.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Conflict, Road};
+use super::{Conflict, OpenName, Road};
 use crate::identity::PeerId;
 use crate::transfer::{Ticket, TransferId};
 
@@ -137,6 +137,26 @@ pub struct Contact {
     pub name: String,
     /// Nothing is taken from them.
     pub blocked: bool,
+    /// The user has compared the safety words with them; see [`safety_words`](crate::safety_words).
+    pub verified: bool,
+    /// What of theirs is taken without asking.
+    pub trust: Option<Trust>,
+}
+
+/// A contact's offers that are taken without asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust {
+    /// The folder they go into, under free names where names are taken.
+    pub into: PathBuf,
+    /// Bytes of one offer; larger ones are put to the user. `None`: any.
+    pub up_to: Option<u64>,
+}
+
+impl Trust {
+    /// Whether it is enough for an offer of so many bytes.
+    pub fn covers(&self, bytes: u64) -> bool {
+        self.up_to.is_none_or(|most| bytes <= most)
+    }
 }
 
 /// Why the contacts stay as they are.
@@ -144,6 +164,8 @@ pub struct Contact {
 pub enum ContactError {
     /// The name is in use for another peer.
     NameTaken,
+    /// The folder's path is not Unicode, so it cannot be kept.
+    BadFolder,
     /// The name is empty, over 64 bytes, looks like an id or a flag, or holds control characters.
     BadName,
     /// There is no such contact.
@@ -159,10 +181,12 @@ pub enum ContactError {
 /// Someone near or known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerView {
-    /// Who, where that is known: someone near who is no contact is not recognised.
+    /// Who, where that is known: someone near who is no contact is not recognised, unless they show themselves openly.
     pub peer: Option<PeerId>,
     /// A contact's name.
     pub name: Option<String>,
+    /// The name by which they show themselves to everyone near: their own word.
+    pub calls_itself: Option<OpenName>,
     /// Whether there is a link now.
     pub connected: bool,
     /// Whether it is seen on the local network.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::sending::Outgoing;
 use super::{
-    Acceptance, AnswerError, Closing, Contact, ContactError, LinkLoss, Node, OfferError, PeerView, Progress,
-    Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView,
+    Acceptance, AnswerError, Closing, Contact, ContactError, LinkLoss, Node, OfferError, OpenName, PeerView,
+    Progress, Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView, Trust,
 };
 use crate::Event;
 use crate::chat::MessageId;
@@ -20,6 +20,8 @@ use crate::wire::{CancelReason, Control, UnfinishedRecord, Way};
 
 /// Offers and transfers of ours at once.
 const MAX_OUTGOING: usize = 64;
+/// How long a node shows itself to everyone near, at most.
+const LONGEST_OPEN: Duration = Duration::from_secs(24 * 3600);
 
 impl Node {
     /// User in: an address at which a peer is said to be.
@@ -226,7 +228,7 @@ impl Node {
     pub fn add_contact(&mut self, now: Instant, peer: PeerId, name: &str) -> Result<(), ContactError> {
         self.writable()?;
         let change = self.contacts.add(self.me.peer_id(), peer, name)?;
-        self.keep_contact(now, change);
+        self.keep_contacts(now, vec![change]);
         Ok(())
     }
 
@@ -234,7 +236,7 @@ impl Node {
     pub fn remove_contact(&mut self, now: Instant, peer: PeerId) -> Result<(), ContactError> {
         self.writable()?;
         let change = self.contacts.remove(peer)?;
-        self.keep_contact(now, change);
+        self.keep_contacts(now, vec![change]);
         Ok(())
     }
 
@@ -246,7 +248,37 @@ impl Node {
             self.cancel_offers_to(now, peer);
             self.links.close_peer(now, peer);
         }
-        self.keep_contact(now, change);
+        self.keep_contacts(now, vec![change]);
+        Ok(())
+    }
+
+    /// User in: give the name of a contact, and their place, to another id, as someone has who lost their key. The old
+    /// id is no contact any more, and the new one is neither verified nor trusted.
+    pub fn replace_contact(&mut self, now: Instant, peer: PeerId, name: &str) -> Result<(), ContactError> {
+        self.writable()?;
+        let changes = self.contacts.replace(self.me.peer_id(), peer, name)?;
+        self.keep_contacts(now, changes);
+        Ok(())
+    }
+
+    /// User in: the safety words were compared with a contact and are the same, or the user takes that back.
+    pub fn verify_contact(&mut self, now: Instant, peer: PeerId, verified: bool) -> Result<(), ContactError> {
+        self.writable()?;
+        let change = self.contacts.verify(peer, verified)?;
+        self.keep_contacts(now, vec![change]);
+        Ok(())
+    }
+
+    /// User in: what of a contact's is taken without asking from now on.
+    pub fn trust_contact(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        trust: Option<Trust>,
+    ) -> Result<(), ContactError> {
+        self.writable()?;
+        let change = self.contacts.trust(peer, trust)?;
+        self.keep_contacts(now, vec![change]);
         Ok(())
     }
 
@@ -254,8 +286,8 @@ impl Node {
         if self.state == State::Ready { Ok(()) } else { Err(ContactError::NotReady) }
     }
 
-    fn keep_contact(&mut self, now: Instant, change: Change) {
-        self.storage.ask(Work::Commit(vec![change]), Purpose::Contacts);
+    fn keep_contacts(&mut self, now: Instant, changes: Vec<Change>) {
+        self.storage.ask(Work::Commit(changes), Purpose::Contacts);
         self.turn(now);
     }
 
@@ -269,7 +301,28 @@ impl Node {
         self.contacts.by_name(name)
     }
 
-    /// Who is near or known: contacts by name, then others with a link, then the unrecognised.
+    /// User in: show id and name to everyone on the local network for so long, a day at most. Before, and by itself
+    /// after, only contacts recognise this node. Said again, the new time counts from now.
+    pub fn show_openly(&mut self, now: Instant, name: OpenName, lasts: Duration) {
+        let until = now.checked_add(lasts.min(LONGEST_OPEN)).unwrap_or(now);
+        self.nearby.show(self.unix_time(now), Some((name, until)));
+        self.turn(now);
+    }
+
+    /// User in: show it no more.
+    pub fn hide(&mut self, now: Instant) {
+        self.nearby.show(self.unix_time(now), None);
+        self.turn(now);
+    }
+
+    /// As whom this node shows itself to everyone near, and for how much longer.
+    pub fn shown_openly(&self, now: Instant) -> Option<(OpenName, Duration)> {
+        let (name, until) = self.nearby.open()?;
+        Some((name.clone(), until.saturating_duration_since(now)))
+    }
+
+    /// Who is near or known: contacts by name, then others with a link or who show themselves openly, then the
+    /// unrecognised.
     pub fn peers(&self) -> Vec<PeerView> {
         let listed = self.contacts.list();
         let mut views: Vec<_> = listed
@@ -286,6 +339,7 @@ impl Node {
         views.extend(unknown.map(|(_, addresses)| PeerView {
             peer: None,
             name: None,
+            calls_itself: None,
             connected: false,
             near: true,
             addresses: addresses.to_vec(),
@@ -296,12 +350,19 @@ impl Node {
 
     fn view(&self, peer: PeerId, name: Option<String>) -> PeerView {
         let link = self.links.to(peer);
+        let mut addresses = self.dialler.addresses(peer).to_vec();
+        if addresses.is_empty() {
+            // Where those say they are who show themselves is not kept to be dialled before someone asks for it.
+            let seen = self.nearby.seen().filter(|(seen, _)| *seen == Some(peer));
+            addresses.extend(seen.flat_map(|(_, addresses)| addresses));
+        }
         PeerView {
             peer: Some(peer),
             name,
+            calls_itself: self.nearby.name_of(peer).cloned(),
             connected: link.is_some(),
             near: self.nearby.seen().any(|(seen, _)| seen == Some(peer)),
-            addresses: self.dialler.addresses(peer).to_vec(),
+            addresses,
             round_trip: link.and_then(|link| self.links.round_trip(link)),
         }
     }

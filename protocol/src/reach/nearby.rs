@@ -3,13 +3,17 @@
 //! An announcement carries a random salt and, for each address, a MAC that only someone who knows the announcer's
 //! id can check. It is bound to the address and to five minutes, so it cannot be followed from network to network,
 //! nor said again elsewhere or later. All of it is a hint: whoever is dialled because of it must still prove itself.
+//!
+//! For as long as the owner says so, the announcement shows id and name to everyone. Under other random names, before
+//! and after: what was announced in secret is not told to be the same.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use crate::entropy::Stream;
 use crate::identity::PeerId;
-use crate::{Announcement, Sighting};
+use crate::{Announcement, OpenName, Sighting};
 
 /// How long a MAC is good: Unix milliseconds.
 const EPOCH: u64 = 5 * 60_000;
@@ -31,6 +35,8 @@ pub(crate) struct Nearby {
     host: String,
     salt: [u8; 8],
     epoch: u64,
+    /// As whom the node shows itself to everyone, and until when.
+    open: Option<(OpenName, Instant)>,
     announcement: Option<Announcement>,
     seen: BTreeMap<String, Seen>,
     sightings: u64,
@@ -41,6 +47,10 @@ pub(crate) struct Nearby {
 struct Seen {
     /// Who it is, where that is known.
     peer: Option<PeerId>,
+    /// Whether that was recognised, rather than said.
+    recognised: bool,
+    /// The name by which it shows itself to everyone.
+    name: Option<OpenName>,
     addresses: Vec<SocketAddr>,
     salt: [u8; 8],
     macs: Vec<[u8; MAC]>,
@@ -60,6 +70,7 @@ impl Nearby {
             host: String::new(),
             salt: [0; 8],
             epoch: 0,
+            open: None,
             announcement: None,
             seen: BTreeMap::new(),
             sightings: 0,
@@ -78,6 +89,26 @@ impl Nearby {
             self.announcement = None;
             return true;
         }
+        self.rename(unix_time);
+    }
+
+    /// Shows the node to everyone near under this name until then, or no more.
+    pub(crate) fn show(&mut self, unix_time: u64, open: Option<(OpenName, Instant)>) {
+        let before = self.open.as_ref().map(|(name, _)| name);
+        // More time alone is nothing that anyone near could see.
+        let same = before == open.as_ref().map(|(name, _)| name);
+        self.open = open;
+        if !same && !self.own.is_empty() {
+            self.rename(unix_time);
+        }
+    }
+
+    /// As whom the node shows itself to everyone, and until when.
+    pub(crate) fn open(&self) -> Option<&(OpenName, Instant)> {
+        self.open.as_ref()
+    }
+
+    fn rename(&mut self, unix_time: u64) {
         self.instance = hex(&self.random.bytes::<8>());
         self.host = format!("h{}", hex(&self.random.bytes::<8>()));
         self.salt = self.random.bytes();
@@ -85,11 +116,15 @@ impl Nearby {
         true
     }
 
-    /// Time went on: a new epoch has new MACs.
-    pub(crate) fn tick(&mut self, unix_time: u64) {
-        if unix_time / EPOCH != self.epoch && !self.own.is_empty() {
+    /// Time went on: a new epoch has new MACs, and showing oneself has an end, of which it tells.
+    pub(crate) fn tick(&mut self, now: Instant, unix_time: u64) -> bool {
+        let over = self.open.as_ref().is_some_and(|(_, until)| *until <= now);
+        if over {
+            self.show(unix_time, None);
+        } else if unix_time / EPOCH != self.epoch && !self.own.is_empty() {
             self.announce(unix_time);
         }
+        over
     }
 
     /// Unix milliseconds from which [`Nearby::tick`] has something to do.
@@ -105,11 +140,14 @@ impl Nearby {
         self.epoch = unix_time / EPOCH;
         let macs = self.own.iter().take(MAX_ADDRESSES);
         let macs: Vec<_> = macs.map(|at| hex(&mac(&self.me, &self.salt, self.epoch, at))).collect();
-        self.announcement = Some(Announcement {
-            instance: self.instance.clone(),
-            host: self.host.clone(),
-            text: vec![("v".into(), "1".into()), ("s".into(), hex(&self.salt)), ("m".into(), macs.join(","))],
-        });
+        let mut text =
+            vec![("v".into(), "1".into()), ("s".into(), hex(&self.salt)), ("m".into(), macs.join(","))];
+        if let Some((name, _)) = &self.open {
+            text.push(("i".into(), self.me.to_string()));
+            text.push(("n".into(), name.as_str().to_owned()));
+        }
+        let (instance, host) = (self.instance.clone(), self.host.clone());
+        self.announcement = Some(Announcement { instance, host, text });
     }
 
     /// An instance was seen. Gives who it is, if it is one of `known`, and where.
@@ -129,12 +167,23 @@ impl Nearby {
         addresses.truncate(MAX_ADDRESSES);
         let epoch = unix_time / EPOCH;
         self.sightings = self.sightings.saturating_add(1);
-        let mut seen = Seen { peer: None, addresses, salt, macs, epoch, order: self.sightings };
+        let order = self.sightings;
+        let mut seen =
+            Seen { peer: None, recognised: false, name: None, addresses, salt, macs, epoch, order };
         let found = known.into_iter().find_map(|peer| Some((peer, seen.of(&peer)?)));
         seen.peer = found.as_ref().map(|(peer, _)| *peer);
+        seen.recognised = found.is_some();
+        // An id that is said openly is believed where it fits the MACs, as any other: it was not copied from elsewhere.
+        let said = value("i").and_then(|id| id.parse::<PeerId>().ok());
+        let said = said.filter(|id| *id != self.me && seen.of(id).is_some());
+        if let Some(said) = said.filter(|said| seen.peer.is_none_or(|peer| peer == *said)) {
+            seen.name = value("n").and_then(|name| OpenName::new(name).ok());
+            seen.peer = seen.peer.or(seen.name.as_ref().map(|_| said));
+        }
         if self.seen.len() >= MAX_SEEN && !self.seen.contains_key(&sighting.instance) {
-            // Whoever fills the network with instances pushes out their own, not those who are recognised.
-            let unknown = self.seen.iter().filter(|(_, seen)| seen.peer.is_none());
+            // Whoever fills the network with instances pushes out their own, not those who are recognised. Ids cost
+            // nothing, so who is known only by their own open word is none of them.
+            let unknown = self.seen.iter().filter(|(_, seen)| !seen.recognised);
             let oldest = unknown.min_by_key(|(_, seen)| seen.order).map(|(instance, _)| instance.clone());
             self.seen.remove(&oldest?);
         }
@@ -148,6 +197,7 @@ impl Nearby {
         for seen in self.seen.values_mut() {
             if let Some(addresses) = seen.of(&peer) {
                 seen.peer = Some(peer);
+                seen.recognised = true;
                 found.extend(addresses);
             }
         }
@@ -159,14 +209,19 @@ impl Nearby {
         self.seen.values().any(|seen| seen.addresses.contains(&address))
     }
 
-    /// An instance is gone. Gives who it was, where that was known, and where it had been.
+    /// An instance is gone. Gives who it was, where that was recognised, and where it had been.
     pub(crate) fn vanished(&mut self, instance: &str) -> Option<(Option<PeerId>, Vec<SocketAddr>)> {
-        self.seen.remove(instance).map(|seen| (seen.peer, seen.addresses))
+        self.seen.remove(instance).map(|seen| (seen.peer.filter(|_| seen.recognised), seen.addresses))
     }
 
     /// All that was seen: who, where that is known, and where.
     pub(crate) fn seen(&self) -> impl Iterator<Item = (Option<PeerId>, &[SocketAddr])> {
         self.seen.values().map(|seen| (seen.peer, seen.addresses.as_slice()))
+    }
+
+    /// The name by which someone shows themselves to everyone near.
+    pub(crate) fn name_of(&self, peer: PeerId) -> Option<&OpenName> {
+        self.seen.values().filter(|seen| seen.peer == Some(peer)).find_map(|seen| seen.name.as_ref())
     }
 }
 

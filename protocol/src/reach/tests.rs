@@ -14,7 +14,7 @@ use super::{Dialler, Nearby};
 use crate::entropy::{Entropy, Seed};
 use crate::identity::{Identity, PeerId};
 use crate::link::LinkKey;
-use crate::{Sighting, Unreachable};
+use crate::{OpenName, Sighting, Unreachable};
 
 const UNIX: u64 = 1_800_000_000_000;
 const MINUTE: u64 = 60_000;
@@ -206,15 +206,108 @@ fn an_announcement_changes_with_its_epoch_and_goes_by_other_names_elsewhere() {
     let mut mine = nearby(0);
     mine.set_addresses(UNIX, vec![at(1)]);
     let first = mine.take_announcement().unwrap();
-    mine.tick(UNIX + 1);
+    let now = Instant::now();
+    mine.tick(now, UNIX + 1);
     assert_eq!(mine.take_announcement(), None);
     let next = mine.next_epoch().unwrap();
     assert!(next > UNIX && next <= UNIX + 5 * MINUTE);
-    mine.tick(next);
+    mine.tick(now, next);
     let second = mine.take_announcement().unwrap();
     assert_eq!(second.instance, first.instance);
     assert_ne!(second.text, first.text);
     mine.set_addresses(next, vec![at(2)]);
     let third = mine.take_announcement().unwrap();
     assert!(third.instance != first.instance && third.host != first.host);
+}
+
+/// What others see of someone who shows themselves under a name.
+fn open_sighting(of: u8, name: &str, addresses: Vec<SocketAddr>) -> Sighting {
+    let mut theirs = nearby(of);
+    theirs.set_addresses(UNIX, addresses.clone());
+    theirs.show(UNIX, Some((OpenName::new(name).unwrap(), Instant::now() + seconds(60))));
+    let said = theirs.take_announcement().unwrap();
+    Sighting { instance: said.instance, addresses, text: said.text }
+}
+
+fn replaced(sighting: &Sighting, key: &str, value: &str) -> Sighting {
+    let mut other = sighting.clone();
+    other.text.retain(|(name, _)| name != key);
+    other.text.push((key.into(), value.into()));
+    other
+}
+
+/// Who is seen in an announcement by someone who knows nobody, and under which name.
+fn seen_by_a_stranger(sighting: &Sighting) -> (Option<PeerId>, Option<String>) {
+    let mut mine = nearby(0);
+    assert_eq!(mine.sighted(UNIX, sighting, std::iter::empty()), None, "nobody is recognised");
+    let peer = mine.seen().find_map(|(peer, _)| peer);
+    let name = peer.and_then(|peer| mine.name_of(peer)).map(|name| name.as_str().to_owned());
+    (peer, name)
+}
+
+#[test]
+fn who_shows_themselves_is_seen_by_strangers_and_nothing_of_it_before_or_after() {
+    let mut theirs = nearby(1);
+    let now = Instant::now();
+    theirs.set_addresses(UNIX, vec![at(1)]);
+    let before = theirs.take_announcement().unwrap();
+    theirs.show(UNIX, Some((OpenName::new(" Anna ").unwrap(), now + seconds(60))));
+    let open = theirs.take_announcement().unwrap();
+    assert!(!theirs.tick(now + seconds(59), UNIX + 59_000));
+    assert_eq!(theirs.take_announcement(), None);
+    assert!(theirs.tick(now + seconds(60), UNIX + 60_000), "it is over, and says so once");
+    assert!(!theirs.tick(now + seconds(60), UNIX + 60_000));
+    let after = theirs.take_announcement().unwrap();
+    let seen = |said: &crate::Announcement| {
+        let said = said.clone();
+        seen_by_a_stranger(&Sighting { instance: said.instance, addresses: vec![at(1)], text: said.text })
+    };
+    assert_eq!(seen(&open), (Some(peer(1)), Some("Anna".to_owned())));
+    assert_eq!(seen(&before), (None, None));
+    assert_eq!(seen(&after), (None, None));
+    for (one, other) in [(&before, &open), (&open, &after), (&before, &after)] {
+        assert!(one.instance != other.instance && one.host != other.host);
+        let salt = |said: &crate::Announcement| said.text.iter().find(|(key, _)| key == "s").cloned();
+        assert_ne!(salt(one), salt(other));
+    }
+}
+
+#[test]
+fn an_open_id_is_believed_only_where_it_was_said_and_not_for_another() {
+    let open = open_sighting(1, "Anna", vec![at(1)]);
+    let elsewhere = Sighting { addresses: vec![at(2)], ..open.clone() };
+    assert_eq!(seen_by_a_stranger(&elsewhere), (None, None));
+    // Someone who has the id of another and not even its MACs, and someone who says that of the one who reads it.
+    assert_eq!(seen_by_a_stranger(&replaced(&open, "i", &peer(2).to_string())), (None, None));
+    assert_eq!(seen_by_a_stranger(&open_sighting(0, "me", vec![at(1)])), (None, None));
+    // A contact is recognised as before, whatever name and id are said beside it.
+    let mut mine = nearby(0);
+    let lying = replaced(&open, "i", &peer(2).to_string());
+    assert_eq!(mine.sighted(UNIX, &lying, [peer(1)].into_iter()), Some((peer(1), vec![at(1)])));
+    assert_eq!(mine.name_of(peer(1)), None);
+    assert_eq!(mine.name_of(peer(2)), None);
+}
+
+#[test]
+fn names_that_are_none_are_not_taken() {
+    let open = open_sighting(1, "Anna", vec![at(1)]);
+    let long = "x".repeat(65);
+    for name in ["", "  ", "a\u{1b}[2J", "a\nb", long.as_str()] {
+        assert_eq!(seen_by_a_stranger(&replaced(&open, "n", name)), (None, None), "{name:?}");
+    }
+    for id in ["", "hi1", "x"] {
+        assert_eq!(seen_by_a_stranger(&replaced(&open, "i", id)), (None, None), "{id:?}");
+    }
+}
+
+#[test]
+fn many_who_show_themselves_do_not_hide_a_contact() {
+    let mut mine = nearby(0);
+    mine.sighted(UNIX, &sighting(1, UNIX, vec![at(1)]), [peer(1)].into_iter());
+    for number in 0..1000 {
+        let noise = Sighting { instance: format!("noise {number}"), ..open_sighting(2, "Eve", vec![at(2)]) };
+        mine.sighted(UNIX, &noise, [peer(1)].into_iter());
+    }
+    assert!(mine.seen().count() <= 256);
+    assert!(mine.seen().any(|(seen, _)| seen == Some(peer(1))));
 }

@@ -21,7 +21,7 @@ pub(crate) use control::{
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::FrameReader;
 pub(crate) use records::{
-    Accepted, PeerCount, QueuedRecord, UnfinishedRecord, Way, encode_contact, encode_kept, parse_contact,
+    Accepted, ContactRecord, PeerCount, QueuedRecord, UnfinishedRecord, Way, encode_kept,
 };
 pub(crate) use share::{
     Have, Leaving, MAX_ASK, MAX_BITS, MAX_LISTED, MAX_OTHER_ADDRESSES, MAX_OTHERS, Other, OutlineHead,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use hither_schema::records_capnp::{contact, kept, peer_count, queued, receiving, unfinished};
 
 use super::{EntrySet, Envelope, Malformed, encode_bare, exact, read};
+use crate::Trust;
 use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::transfer::hash::Root;
@@ -76,18 +77,47 @@ pub(crate) fn encode_kept(envelope: &Envelope, arrived: u64) -> Vec<u8> {
     })
 }
 
-/// A contact's name and whether it is blocked.
-pub(crate) fn encode_contact(name: &str, blocked: bool) -> Vec<u8> {
-    encode_bare::<contact::Owned>(|mut root| {
-        root.set_name(name);
-        root.set_blocked(blocked);
-    })
+/// What is kept of a contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ContactRecord {
+    pub(crate) name: String,
+    pub(crate) blocked: bool,
+    pub(crate) verified: bool,
+    pub(crate) trust: Option<Trust>,
 }
 
-pub(crate) fn parse_contact(bytes: &[u8]) -> Result<(String, bool), Malformed> {
-    let message = read::<contact::Owned>(bytes)?;
-    let contact = message.get()?;
-    Ok((contact.get_name()?.to_str()?.to_owned(), contact.get_blocked()))
+impl ContactRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        encode_bare::<contact::Owned>(|mut root| {
+            root.set_name(&self.name);
+            root.set_blocked(self.blocked);
+            root.set_verified(self.verified);
+            // A folder that is not Unicode is refused before it comes here.
+            if let Some((trust, into)) = self.trust.as_ref().and_then(|it| Some((it, it.into.to_str()?))) {
+                let mut said = root.init_trust();
+                said.set_into(into);
+                said.set_up_to(trust.up_to.unwrap_or(u64::MAX));
+            }
+        })
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let message = read::<contact::Owned>(bytes)?;
+        let contact = message.get()?;
+        let trust = match contact.has_trust().then(|| contact.get_trust()).transpose()? {
+            None => None,
+            Some(trust) => Some(Trust {
+                into: PathBuf::from(trust.get_into()?.to_str()?),
+                up_to: Some(trust.get_up_to()).filter(|bytes| *bytes != u64::MAX),
+            }),
+        };
+        Ok(Self {
+            name: contact.get_name()?.to_str()?.to_owned(),
+            blocked: contact.get_blocked(),
+            verified: contact.get_verified(),
+            trust,
+        })
+    }
 }
 
 /// A transfer that was begun and is not complete.

@@ -1,7 +1,9 @@
+use hither_protocol::Trust;
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::Identity;
 
 use super::*;
+use crate::screen::PeerState;
 
 const ID: TransferId = TransferId([0xa7; 16]);
 
@@ -32,11 +34,28 @@ fn names(directory: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_written_is_read() {
-    for request in [Request::List, Request::Pause(ID), Request::Resume(ID), Request::Cancel(ID)] {
+    for request in
+        [Request::List, Request::Peers, Request::Pause(ID), Request::Resume(ID), Request::Cancel(ID)]
+    {
         assert_eq!(Request::parse(&request.value().to_string()), Some(request));
     }
     let failure = Failure::new(Exit::Usage, "no");
-    for answer in [Answer::Transfers(vec![row()]), Answer::Done, Answer::Failed(failure)] {
+    let stranger = PeerRow {
+        calls_itself: Some("\u{202e}\n".into()),
+        addresses: vec!["[::1]:1".parse().unwrap()],
+        ..PeerRow::new(Some(row().peer), None, PeerState::Near)
+    };
+    let contact = PeerRow {
+        verified: true,
+        trust: Some(Trust { into: "/in".into(), up_to: None }),
+        rtt: Some(Duration::from_millis(250)),
+        ..PeerRow::new(Some(row().peer), Some("Bob".into()), PeerState::Connected)
+    };
+    let visible = Some((OpenName::new("Anna").unwrap(), Duration::from_secs(9)));
+    let peers = vec![stranger, contact, PeerRow::new(None, None, PeerState::Near)];
+    let around = Answer::Around(Around { peers, visible });
+    let alone = Answer::Around(Around { peers: Vec::new(), visible: None });
+    for answer in [around, alone, Answer::Transfers(vec![row()]), Answer::Done, Answer::Failed(failure)] {
         let line = answer.value().to_string();
         assert!(!line.contains('\n'));
         assert_eq!(Answer::parse(&line), Some(answer));

@@ -167,11 +167,20 @@ impl Node {
         }
         fetch.state = State::Asked;
         fetch.since = now;
-        let (from, until) = (fetch.ticket.peer, fetch.next_time());
+        let (from, into, until) = (fetch.ticket.peer, fetch.into.clone(), fetch.next_time());
         let standing = self.standing(from);
         self.wake_sharing(until);
         let decision = Decision::Ask;
-        self.event(Event::Offered { transfer: id, from, standing, manifest, examined, decision, code: None });
+        self.event(Event::Offered {
+            transfer: id,
+            from,
+            standing,
+            manifest,
+            into,
+            examined,
+            decision,
+            code: None,
+        });
     }
 
     /// The user takes it.

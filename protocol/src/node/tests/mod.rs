@@ -19,4 +19,5 @@ mod rules;
 mod shares;
 mod sharing;
 mod streams;
+mod trust;
 mod violations;
