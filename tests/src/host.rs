@@ -140,6 +140,11 @@ impl Host {
         self.node.as_ref()
     }
 
+    /// What its node announces on the local network.
+    pub fn announced(&self) -> &[Announcement] {
+        &self.announced
+    }
+
     /// Everything its nodes ever said.
     pub fn events(&self) -> &[Seen] {
         &self.events

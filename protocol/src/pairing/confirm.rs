@@ -161,6 +161,11 @@ impl Keys {
         if signed { Ok((identity.peer, identity.wants)) } else { Err(BadProof::Broken) }
     }
 
+    #[cfg(test)]
+    pub(super) fn transcript(&self) -> &[u8; 32] {
+        &self.transcript
+    }
+
     fn confirmation(&self, side: Side) -> &[u8; 32] {
         match side {
             Side::Typer => &self.confirm_typer,

@@ -22,7 +22,7 @@ use crate::wire::{CodeRefusal, CodeStep, Proof, StoredCode, Wants};
 /// How long whoever got a reply may take to prove the code.
 pub(crate) const PROVE_WITHIN: Duration = Duration::from_secs(10);
 /// How many may wait for their turn.
-const MAX_WAITING: usize = 8;
+const MAX_WAITING: usize = 64;
 
 /// Names a link, as far as this machine cares.
 pub(crate) type Session = u64;

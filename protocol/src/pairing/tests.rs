@@ -1,6 +1,7 @@
 //! Codes as people type them, payloads, safety words.
 
 mod machines;
+mod page;
 
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};

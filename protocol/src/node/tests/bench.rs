@@ -163,6 +163,11 @@ impl Bench {
         self.peers[number].identity.peer_id()
     }
 
+    /// Where the node is.
+    pub(super) fn at(&self) -> SocketAddr {
+        self.at
+    }
+
     /// One more link of a peer to the node.
     pub(super) fn link(&mut self, number: usize) -> LinkKey {
         let link = self.dial(number).unwrap();
@@ -440,7 +445,8 @@ impl Scripted {
                     self.up.push(link);
                 }
                 LinkEvent::Down { link, .. } | LinkEvent::Failed { link, .. } => self.down.push(link),
-                LinkEvent::Met { .. } | LinkEvent::Parted { .. } => {}
+                LinkEvent::Met { link, .. } => self.up.push(link),
+                LinkEvent::Parted { link } => self.down.push(link),
             }
         }
         for link in touched.iter().filter(|_| !self.reads_no_control) {

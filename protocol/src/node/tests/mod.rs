@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod codes;
 mod crowds;
 mod exhaustion;
 mod links;

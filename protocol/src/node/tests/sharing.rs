@@ -311,7 +311,9 @@ fn a_wrong_proof_value_length_or_place_is_refused_before_the_bytes_are_taken() {
 #[test]
 fn bytes_that_do_not_have_the_proven_value_drop_their_sender() {
     let mut case = Fetching::moving(5);
-    let (head, mut data) = case.piece(1);
+    // One that was asked for: which are first is random.
+    let asked = case.asked()[0];
+    let (head, mut data) = case.piece(asked);
     data[7] ^= 1;
     case.send(&[(head, data)]);
     case.expect_dropped(DropReason::WrongContent, TransferFailure::Mismatch);

@@ -73,7 +73,7 @@ pub(crate) fn tagged_id(identity: &PeerId, random: &mut Stream) -> ConnectionId 
 }
 
 /// A connection id with its second half replaced by the tag of the first.
-pub(super) fn tagged(identity: &PeerId, id: &ConnectionId) -> ConnectionId {
+pub(crate) fn tagged(identity: &PeerId, id: &ConnectionId) -> ConnectionId {
     let mut bytes = id.to_vec();
     let (first, second) = bytes.split_at_mut(id.len() / 2);
     let mut hasher = blake3::Hasher::new_derive_key("hither v1 quic identity tag");

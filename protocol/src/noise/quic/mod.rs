@@ -37,6 +37,8 @@ const LABEL: &[u8] = b"hither v1 quic";
 
 pub use super::agreement::{Cipher, Ciphers, NetworkId, WIRE_VERSION};
 pub use endpoint::{CONNECTION_ID_LENGTH, endpoint_config, initial_connection_ids, token_key};
+#[cfg(test)]
+pub(crate) use identities::tagged;
 pub(crate) use identities::tagged_id;
 pub use session::HandshakeData;
 

@@ -170,12 +170,12 @@ fn one_at_a_time_and_a_silent_one_loses_its_attempt() {
 #[test]
 fn too_many_do_not_wait() {
     let mut maker = maker(0, 1);
-    for session in 0..9 {
+    for session in 0..65 {
         maker.begin(session, channel(1), Guess::new(WRONG, 1).share);
     }
     maker.take_actions();
-    maker.begin(9, channel(1), Guess::new(WRONG, 1).share);
-    assert_eq!(maker.take_actions(), [MakerAction::Refuse(9, CodeRefusal::Busy)]);
+    maker.begin(65, channel(1), Guess::new(WRONG, 1).share);
+    assert_eq!(maker.take_actions(), [MakerAction::Refuse(65, CodeRefusal::Busy)]);
 }
 
 #[test]
