@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
+use hither_protocol::Code;
 use hither_protocol::entropy::{Entropy, Seed, Stream};
 use hither_protocol::identity::{Identity, KeyFile, PeerId};
 use hither_protocol::noise::handshake::{Handshake, Transport};
@@ -35,8 +36,18 @@ fn secrets_are_neither_debug_nor_clone() {
         };
     }
     assert_eq!(secret!(PeerId), [("PeerId", true, true)], "what is no secret is seen to be both");
-    let secrets =
-        secret!(Identity, Seed, Entropy, Stream, KeyFile, Handshake, Transport, CipherState, SymmetricState);
+    let secrets = secret!(
+        Code,
+        Identity,
+        Seed,
+        Entropy,
+        Stream,
+        KeyFile,
+        Handshake,
+        Transport,
+        CipherState,
+        SymmetricState
+    );
     for (name, debug, clone) in secrets {
         assert!(!debug && !clone, "{name}: Debug {debug}, Clone {clone}");
     }

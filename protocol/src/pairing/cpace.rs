@@ -87,7 +87,7 @@ fn generator_string(password: &[u8], channel: &[u8], session: &[u8]) -> Zeroizin
     prefixed(DSI, |bytes| string.extend_from_slice(bytes));
     prefixed(password, |bytes| string.extend_from_slice(bytes));
     let padding = BLOCK.saturating_sub(string.len()).saturating_sub(1);
-    prefixed(&[0; BLOCK][..padding.min(BLOCK)], |bytes| string.extend_from_slice(bytes));
+    prefixed(&vec![0; padding], |bytes| string.extend_from_slice(bytes));
     prefixed(channel, |bytes| string.extend_from_slice(bytes));
     prefixed(session, |bytes| string.extend_from_slice(bytes));
     string

@@ -1,5 +1,11 @@
 //! Codes as people type them, payloads, safety words.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::string_slice,
+    reason = "tests, of times and texts that are known"
+)]
+
 mod machines;
 mod page;
 

@@ -3,6 +3,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::cast_possible_truncation,
+    clippy::string_slice,
     clippy::unreachable,
     reason = "tests, of numbers that are known"
 )]

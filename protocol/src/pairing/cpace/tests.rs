@@ -1,5 +1,7 @@
 //! The draft's published vectors (appendix B.3), and what must not pass.
 
+#![allow(clippy::string_slice, reason = "tests, of texts that are known")]
+
 use super::*;
 
 fn hex<const N: usize>(text: &str) -> [u8; N] {
