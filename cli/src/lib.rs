@@ -4,7 +4,7 @@
 //! - [`home`]: where the key and the state live, and who is using them
 //! - [`screen`]: the one way to the terminal, for people and as JSON lines
 //! - [`inert`]: makes a peer's text harmless for a terminal
-//! - [`qr`]: an id as a QR code
+//! - [`qr`]: a text as a QR code; [`picture`]: what the QR codes in a picture say
 //! - [`exit`]: how a command ends
 
 pub mod args;
@@ -12,6 +12,7 @@ mod commands;
 pub mod exit;
 pub mod home;
 pub mod inert;
+pub mod picture;
 pub mod qr;
 pub mod screen;
 

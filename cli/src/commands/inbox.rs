@@ -93,6 +93,8 @@ pub(super) struct Inbox {
 struct Known {
     from: PeerId,
     standing: Standing,
+    /// Met by a code, and not known otherwise: what they offer is shown before it is taken.
+    by_code: bool,
     name: String,
     /// Bytes of the offer that need not travel.
     here: u64,
@@ -105,6 +107,11 @@ struct Known {
 impl Inbox {
     pub(super) fn new(manner: Manner) -> Self {
         Self { manner, known: BTreeMap::new() }
+    }
+
+    /// The command that goes on with what is interrupted from now on.
+    pub(super) fn goes_on_with(&mut self, again: String) {
+        self.manner.again = Some(again);
     }
 
     /// Whether transfers are under way.
@@ -156,9 +163,10 @@ impl Inbox {
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
         match event {
-            Event::Offered { transfer, from, standing, manifest, examined, decision, code: _ } => {
+            Event::Offered { transfer, from, standing, manifest, examined, decision, code } => {
                 let (name, bytes) = (manifest.name().to_owned(), manifest.bytes());
-                let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
+                let by_code = code.is_some() && standing == Standing::Expected;
+                let known = Known { from, standing, by_code, name, here: 0, bytes, meter: None, missed: 0 };
                 self.offered(transfer, known, &manifest, &examined, decision, session, screen)
             }
             Event::Started { transfer, bytes, .. } => {
@@ -203,8 +211,8 @@ impl Inbox {
             Event::Resuming { transfer, from, .. } | Event::StartsOver { transfer, from, .. } => {
                 // Its offer is not shown a second time; whoever was allowed to send it is no stranger.
                 let course::Known { name, bytes } = course::known(session, transfer);
-                let standing = Standing::Expected;
-                let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
+                let (standing, by_code) = (Standing::Expected, false);
+                let known = Known { from, standing, by_code, name, here: 0, bytes, meter: None, missed: 0 };
                 self.known.entry(transfer).or_insert(known);
                 course::tell(&event, Side::Receiving, &session.who(from), session, screen)?;
                 Ok(Outcome::Open)
@@ -257,6 +265,7 @@ impl Inbox {
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
         let (from, standing) = (known.from, known.standing);
+        let strange = standing == Standing::Stranger || known.by_code;
         let who = session.who(from);
         screen.event(&screen::Event::Offer {
             transfer: transfer.to_string(),
@@ -277,7 +286,7 @@ impl Inbox {
         }
         let road = session.ask(move |node, _| node.progress(transfer)).and_then(|progress| progress.road);
         let road = road.map(|road| format!(" over {}", road_of(road).name())).unwrap_or_default();
-        let relation = if standing == Standing::Stranger { " (not a contact)" } else { "" };
+        let relation = if strange { " (not a contact)" } else { "" };
         screen.note(&format!("    from {who}{relation}{road}"))?;
         for line in offer::lines(manifest, Some(examined), &self.manner.into) {
             screen.note(&line)?;
@@ -286,7 +295,7 @@ impl Inbox {
         if decision == Decision::Accepted {
             return Ok(Outcome::Open);
         }
-        let answer = self.answer(transfer, standing, manifest, examined, session, screen)?;
+        let answer = self.answer(transfer, strange, manifest, examined, session, screen)?;
         let failure = match answer {
             Answer::Accept(conflict) => {
                 let how =
@@ -317,7 +326,7 @@ impl Inbox {
     fn answer(
         &self,
         transfer: TransferId,
-        standing: Standing,
+        strange: bool,
         manifest: &Manifest,
         examined: &Examined,
         session: &Session,
@@ -335,7 +344,7 @@ impl Inbox {
                         DIR.";
             return Ok(Answer::Refuse(Refusal::Declined, Failure::new(Exit::Usage, text)));
         }
-        if standing == Standing::Stranger && !self.manner.yes {
+        if strange && !self.manner.yes {
             match screen.ask("Take it?", true, "--yes", wanted)? {
                 Some(true) => {}
                 Some(false) => {

@@ -4,9 +4,12 @@
 //! - `failure`: how everything that goes wrong ends, in one place
 //! - `offer`: an offer in words; `inbox`: what becomes of offers and messages that arrive
 //! - `course`: what happens to a transfer between its start and its end; `typed`: the command to go on with
+//! - `outgoing`: a transfer from the offer to the receipt
+//! - `code`: a code, made or typed here; `send_by_code`, `pair`: what it is for; `keep`: whoever was met becomes a contact
 //! - `desk`: how a second command asks the process that has the home
 //! - `meter`: progress of a transfer; `pace`: its rate
 
+mod code;
 mod contacts;
 mod course;
 mod demo;
@@ -15,13 +18,17 @@ mod failure;
 mod get;
 mod id;
 mod inbox;
+mod keep;
 mod list_peers;
 mod meter;
 mod msg;
 mod offer;
+mod outgoing;
 mod pace;
+mod pair;
 mod receive;
 mod send;
+mod send_by_code;
 mod session;
 mod share;
 mod transfers;
@@ -42,10 +49,11 @@ pub(crate) fn run(arguments: Arguments, typed: &Typed, screen: &mut Screen) -> R
         Command::Id { qr } => id::run(&home(&global)?, qr, screen),
         Command::Completions(shell) => screen.data(&args::completions(shell)),
         Command::Demo => demo::run(screen),
-        Command::Send { to, content } => send::run(&global, &home(&global)?, &to, content, typed, screen),
-        Command::Receive { from, destination } => {
-            receive::run(&global, &home(&global)?, from.as_ref(), destination, typed, screen)
+        Command::Send { to, content } => send::run(&global, &home(&global)?, to, content, typed, screen),
+        Command::Receive { from, by, destination } => {
+            receive::run(&global, &home(&global)?, from.as_ref(), by, destination, typed, screen)
         }
+        Command::Pair { way, name } => pair::run(&global, &home(&global)?, way, name, screen),
         Command::Msg { to, text } => msg::run(&global, &home(&global)?, &to, &text, screen),
         Command::Share { paths } => share::run(&global, &home(&global)?, &paths, screen),
         Command::Get { tickets, into } => get::run(&global, &home(&global)?, &tickets, into.as_ref(), screen),

@@ -4,22 +4,19 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
+use hither_protocol::Rules;
 use hither_protocol::identity::PeerId;
-use hither_protocol::{Event, Rules};
 use tempfile::TempDir;
 
-use super::Typed;
-use super::course::{self, Known};
-use super::failure::{self, End, Side};
-use super::meter::{Meter, road_of};
-use super::offer;
+use super::outgoing::Outgoing;
 use super::receive::{absolute, spool};
 use super::session::{Next, Part, Session};
-use crate::args::{Content, Global, Peer};
+use super::{Typed, course, failure, send_by_code};
+use crate::args::{Content, Global, Recipient};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
-use crate::screen::{self, Screen, count, size};
+use crate::screen::{self, Screen};
 
 /// Paths that were left out and are named; the rest are counted.
 const NAMED: usize = 5;
@@ -27,17 +24,24 @@ const NAMED: usize = 5;
 pub(super) fn run(
     global: &Global,
     home: &Home,
-    to: &Peer,
+    to: Recipient,
     content: Content,
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     // Before anything else runs: reading standard input may take as long as it likes.
     let (what, spool) = sending(home, content)?;
+    let to = match to {
+        Recipient::Peer(peer) => peer,
+        Recipient::Code(by) => {
+            return send_by_code::run(global, home, by, what, spool.is_some(), typed, screen);
+        }
+    };
     // What comes from a pipe is gone with this process, so there is nothing to go on with.
     let rules = Rules { forgetful: spool.is_some(), ..Rules::default() };
-    let session = Session::open(global, home, "send", Part::reaching(to), rules, screen)?;
-    let outcome = session.recipient(to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen));
+    let session = Session::open(global, home, "send", Part::reaching(&to), rules, screen)?;
+    let outcome =
+        session.recipient(&to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen));
     session.close();
     outcome
 }
@@ -65,88 +69,19 @@ pub(super) fn transfer(
             false => node.offer(now, peer, paths),
         })
         .map_err(failure::offer)?;
-    let who = session.who(peer);
-    let mut meter = None;
-    let (mut connected, mut waiting) = (false, false);
-    // What it is called and how large it is, once that is known.
-    let mut offered: Option<Known> = None;
+    let mut outgoing = Outgoing::new(ours, peer, links, false, again.to_owned(), session);
     loop {
         match session.next()? {
-            Next::Event(event) => match event {
-                Event::Offering { transfer, manifest, left_out } if transfer == ours => {
-                    let (files, bytes) = (offer::files(&manifest), manifest.bytes());
-                    offered = Some(Known { name: manifest.name().to_owned(), bytes });
-                    if screen.is_json() {
-                        screen.event(&screen::Event::Offer {
-                            transfer: transfer.to_string(),
-                            from: session.me(),
-                            contact: None,
-                            name: manifest.name().to_owned(),
-                            files,
-                            bytes,
-                        })?;
-                    }
-                    let name = inert(manifest.name());
-                    screen.note(&format!(
-                        "offering {name} to {who}: {}, {}",
-                        count(files, "file"),
-                        size(bytes)
-                    ))?;
-                    tell_left_out(&left_out, links, screen)?;
+            Next::Event(event) => {
+                if let Some(end) = outgoing.handle(&event, session, screen)? {
+                    return end;
                 }
-                Event::Connected { peer: reached, address, road } if reached == peer => {
-                    connected = true;
-                    screen.note(&format!("reached {who} at {address} ({})", road_of(road).name()))?;
-                }
-                Event::Started { transfer, resumed, .. } if transfer == ours => {
-                    let known = offered.clone().unwrap_or_default();
-                    if resumed > 0 {
-                        course::goes_on(ours, &known, resumed, screen)?;
-                    }
-                    waiting = true;
-                    meter = Some(Meter::new(ours, known.name));
-                }
-                Event::Finished { transfer, bytes, took, road, root, paths, .. } if transfer == ours => {
-                    // What the receiver skipped did not travel either.
-                    let resumed = offered.as_ref().map_or(0, |known| known.bytes.saturating_sub(bytes));
-                    let (transfer, root) = (transfer.to_string(), root.to_string());
-                    let road = road_of(road);
-                    let done = screen::Event::Done { transfer, bytes, took, root, paths, resumed, road };
-                    return screen.event(&done);
-                }
-                Event::Failed { transfer, why, kept, resumable } if transfer == ours => {
-                    let left = if resumable { course::left(session, ours) } else { None };
-                    let end = End { side: Side::Sending, who: &who, kept, left, again: Some(again) };
-                    return Err(failure::transfer(&why, &end));
-                }
-                Event::Suspended { transfer, .. } if transfer == ours => {
-                    meter = None;
-                    course::tell(&event, Side::Sending, &who, session, screen)?;
-                }
-                Event::Paused { transfer, .. } if transfer == ours => {
-                    course::tell(&event, Side::Sending, &who, session, screen)?;
-                }
-                _ => {}
-            },
+            }
             Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,
             Next::Tick => {}
-            Next::Interrupted => {
-                let next = match course::left(session, ours) {
-                    Some(left) => {
-                        format!("{} were sent and {who} keeps them. To go on: `{again}`", left.part())
-                    }
-                    None => format!("{who} keeps what arrived whole. To send again: `{again}`"),
-                };
-                return Err(session.interrupted(&next));
-            }
+            Next::Interrupted => return Err(session.interrupted(&outgoing.left_behind(session))),
         }
-        if connected && offered.is_some() && !waiting {
-            waiting = true;
-            screen.note(&format!("waiting for {who} to accept"))?;
-        }
-        if let Some(meter) = &mut meter {
-            meter.show(session, screen)?;
-        }
+        outgoing.tick(session, screen)?;
     }
 }
 
