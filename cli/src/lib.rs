@@ -5,7 +5,7 @@
 //! - [`home`]: where the key and the state live, and who is using them
 //! - [`screen`]: the one way to the terminal, for people and as JSON lines
 //! - [`inert`]: makes a peer's text harmless for a terminal
-//! - [`qr`]: an id as a QR code
+//! - [`qr`]: a text as a QR code; [`picture`]: what the QR codes in a picture say
 //! - [`exit`]: how a command ends
 
 pub mod args;
@@ -14,6 +14,7 @@ pub mod config;
 pub mod exit;
 pub mod home;
 pub mod inert;
+pub mod picture;
 pub mod qr;
 pub mod screen;
 

@@ -3,13 +3,15 @@
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hither_cli::args::{
-    Arguments, Command, ContactsCommand, Content, Destination, Existing, FileName, Global, ParseRateError,
-    Parsed, Peer, Rate, RulesCommand, Shell, Size, TransfersCommand, completions, parse,
+    Arguments, ByCode, Command, ContactsCommand, Content, Destination, Existing, FileName, Global, Pairing,
+    ParseRateError, Parsed, Peer, Rate, Recipient, RulesCommand, Shell, Size, TransfersCommand, completions,
+    parse,
 };
 use hither_cli::config::{FromContacts, FromStrangers};
-use hither_protocol::Limits;
+use hither_protocol::{CodeOptions, Limits};
 use proptest::prelude::*;
 
 const ID: &str = "hi1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0s5lq4kw";
@@ -43,6 +45,10 @@ fn contact(name: &str) -> Peer {
     Peer::Contact(name.parse().unwrap())
 }
 
+fn to_bob() -> Recipient {
+    Recipient::Peer(contact("bob"))
+}
+
 fn an_id() -> String {
     use hither_protocol::entropy::{Entropy, Seed};
     use hither_protocol::identity::Identity;
@@ -61,12 +67,12 @@ fn every_command_and_alias_is_known() {
     for receive in ["receive", "recv", "rx"] {
         assert_eq!(
             command(receive),
-            Command::Receive { from: None, destination: Destination::Here, visible: None }
+            Command::Receive { from: None, by: None, destination: Destination::Here, visible: None }
         );
     }
     for send in ["send", "tx"] {
         let content = Content::Paths { paths: vec!["a".into(), "b".into()], links: false };
-        assert_eq!(command(&format!("{send} a b --to bob")), Command::Send { to: contact("bob"), content });
+        assert_eq!(command(&format!("{send} a b --to bob")), Command::Send { to: to_bob(), content });
     }
     assert_eq!(
         command("msg bob hello there"),
@@ -156,14 +162,14 @@ fn a_value_is_never_taken_for_a_flag_or_a_command() {
     let file = Destination::File("--json".into());
     assert_eq!(
         command("receive -o --json"),
-        Command::Receive { from: None, destination: file, visible: None }
+        Command::Receive { from: None, by: None, destination: file, visible: None }
     );
 }
 
 #[test]
 fn after_two_dashes_nothing_is_a_flag() {
     let content = Content::Paths { paths: vec!["--json".into(), "-x".into(), "help".into()], links: false };
-    assert_eq!(command("send --to bob -- --json -x help"), Command::Send { to: contact("bob"), content });
+    assert_eq!(command("send --to bob -- --json -x help"), Command::Send { to: to_bob(), content });
     assert!(!arguments("send --to bob -- --json").global.json);
     assert_eq!(command("msg bob -- --help"), Command::Msg { to: contact("bob"), text: "--help".into() });
     assert_eq!(command("msg bob help"), Command::Msg { to: contact("bob"), text: "help".into() });
@@ -182,7 +188,8 @@ fn destinations_of_receive() {
     assert!(error("receive -o f --into d").contains("exclude each other"));
     let from = format!("{}@127.0.0.1:4242", an_id());
     let expected = Peer::Address(from.parse().unwrap());
-    let receive = Command::Receive { from: Some(expected), destination: Destination::Here, visible: None };
+    let receive =
+        Command::Receive { from: Some(expected), by: None, destination: Destination::Here, visible: None };
     assert_eq!(command(&format!("receive --from {from}")), receive);
 }
 
@@ -320,10 +327,70 @@ fn transfers_are_named_by_the_beginning_of_their_id() {
 }
 
 #[test]
-fn codes_are_not_there_yet_and_that_is_said() {
-    assert!(error("send a").contains("--to PEER"));
-    assert!(error("send a").contains("not available in this version"));
-    assert!(error("receive 7-crossover-clockwork").contains("not available in this version"));
+fn without_a_peer_a_code_is_made() {
+    let made = |line: &str| match command(line) {
+        Command::Send { to: Recipient::Code(ByCode::New(options)), .. } => options,
+        Command::Receive { by: Some(ByCode::New(options)), .. } => options,
+        Command::Pair { way: Pairing::Code(ByCode::New(options)), .. } => options,
+        other => panic!("{other:?}"),
+    };
+    let default = CodeOptions::default();
+    for line in ["send a", "send -", "send --text hello", "receive --new-code", "pair"] {
+        assert_eq!(made(line), default, "{line}");
+    }
+    let expires = Duration::from_secs(1800);
+    let options = CodeOptions { words: 5, expires, receivers: 3 };
+    assert_eq!(made("send a --words 5 --expire 30m --receivers=3"), options);
+    assert_eq!(made("receive --new-code --words 8").words, 8);
+    for (line, says) in [
+        ("send a --words 2", "3 to 8 words"),
+        ("send a --words 9", "3 to 8 words"),
+        ("send a --receivers 0", "for nobody"),
+        ("send a --expire 25h", "of a day at most"),
+        ("send a --expire soon", "10m"),
+        ("receive --words 4", "--new-code"),
+        ("send a --to bob --words 4", "leave out --to"),
+        ("send a --code zoo-zoo-zoo --expire 2h", "leave out --code"),
+        ("pair zoo zoo zoo --words 4", "leave out the code"),
+        ("send a --links", "--links goes with --to"),
+    ] {
+        assert!(error(line).contains(says), "{line}: {}", error(line));
+    }
+}
+
+#[test]
+fn a_code_is_typed_with_spaces_or_dashes_and_in_short() {
+    let typed = |line: &str| match command(line) {
+        Command::Receive { by: Some(ByCode::Typed(code)), .. } => code.code().text().to_string(),
+        Command::Send { to: Recipient::Code(ByCode::Typed(code)), .. } => code.code().text().to_string(),
+        Command::Pair { way: Pairing::Code(ByCode::Typed(code)), .. } => code.code().text().to_string(),
+        other => panic!("{other:?}"),
+    };
+    for line in [
+        "receive abandon-zebra-zoo",
+        "receive abandon zebra zoo",
+        "rx ABAN zebr-zoo --into d",
+        "receive hither:c/abandon-zebra-zoo",
+        "send a --code HITHER:C/ABANDON-ZEBRA-ZOO",
+        "pair abandon zebra zoo --name bob",
+    ] {
+        assert_eq!(typed(line), "abandon-zebra-zoo", "{line}");
+    }
+    for (line, says) in [
+        ("receive abandon-zebra", "at least 3 words"),
+        ("receive abandon-zebta-zoo", "word 2 is not one that codes are made of; did you mean \"zebra\"?"),
+        ("receive abandon-zebra-zoo --new-code", "exclude each other"),
+        ("send a --to bob --code abandon-zebra-zoo", "exclude each other"),
+        ("pair abandon-zebra-zoo --qr", "exclude each other"),
+        ("pair --qr --scan a.png", "exclude each other"),
+    ] {
+        assert!(error(line).contains(says), "{line}: {}", error(line));
+        assert!(!error(line).contains("abandon"), "{line}");
+    }
+    // What programs read, they keep.
+    assert!(!error("--json receive abandon-zebta-zoo").contains("zebra"));
+    let shown = format!("{:?}", command("receive abandon-zebra-zoo"));
+    assert!(!shown.contains("zebra"), "{shown}");
 }
 
 #[test]

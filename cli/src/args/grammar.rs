@@ -19,7 +19,7 @@ use hither_protocol::transfer::Ticket;
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     name = "hither",
-    example = "{command_name} id\n{command_name} send photo.jpg --to bob\n{command_name} receive --into ~/Downloads",
+    example = "{command_name} send photo.jpg\n{command_name} receive word-word-word\n{command_name} send photo.jpg --to bob\n{command_name} receive --into ~/Downloads",
     note = "PEER is a contact's name, an id (hi1...), or an id with an address (hi1...@192.168.1.7:4242).",
     error_code(0, "done"),
     error_code(1, "a fault of Hither's"),
@@ -90,6 +90,7 @@ pub(super) enum Subcommand {
     Share(Share),
     Get(Get),
     ListPeers(ListPeers),
+    Pair(Pair),
     Contacts(Contacts),
     Transfers(Transfers),
     Up(Up),
@@ -110,13 +111,30 @@ pub(super) struct Id {
     pub(super) name: Option<String>,
 }
 
-/// Send files, directories, standard input (-) or a line of text. Also: tx.
+/// Send files, directories, standard input (-) or a line of text: to whoever is told the code that is printed, or to a
+/// peer. Also: tx.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "send")]
+#[argh(
+    subcommand,
+    name = "send",
+    note = "Without --to and --code a code is made; the other side types `hither receive CODE`. The same command gives the same code for as long as it is good."
+)]
 pub(super) struct Send {
-    /// the peer to send to
+    /// the peer to send to, instead of making a code
     #[argh(option, arg_name = "peer")]
     pub(super) to: Option<Peer>,
+    /// the code that `hither receive --new-code` printed on the other side
+    #[argh(option, arg_name = "code")]
+    pub(super) code: Option<String>,
+    /// how many words the code has: 3 to 8, else 3
+    #[argh(option, arg_name = "n")]
+    pub(super) words: Option<u8>,
+    /// how long the code is good: 90s, 30m, 2h; else an hour
+    #[argh(option, arg_name = "time")]
+    pub(super) expire: Option<Span>,
+    /// how many may use the code, else one
+    #[argh(option, arg_name = "n")]
+    pub(super) receivers: Option<u16>,
     /// a line of text instead of paths
     #[argh(option)]
     pub(super) text: Option<String>,
@@ -131,9 +149,13 @@ pub(super) struct Send {
     pub(super) paths: Vec<PathBuf>,
 }
 
-/// Wait for offers and receive them. Also: recv, rx.
+/// Receive: with a code, from whoever made it; without, wait for offers. Also: recv, rx.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "receive")]
+#[argh(
+    subcommand,
+    name = "receive",
+    note = "A code's words stand with - or spaces between them; the first four letters of each are enough."
+)]
 pub(super) struct Receive {
     /// the directory to receive into, instead of the current one
     #[argh(option, arg_name = "dir")]
@@ -147,8 +169,18 @@ pub(super) struct Receive {
     /// show name and id to everyone near, for 10m or for so long
     #[argh(option, arg_name = "time")]
     pub(super) visible: Option<Span>,
-    #[argh(positional, hidden_help)]
-    pub(super) code: Option<String>,
+    /// make a code here; the other side types `hither send FILE --code CODE`
+    #[argh(switch)]
+    pub(super) new_code: bool,
+    /// how many words the new code has: 3 to 8, else 3
+    #[argh(option, arg_name = "n")]
+    pub(super) words: Option<u8>,
+    /// how long the new code is good: 90s, 30m, 2h; else an hour
+    #[argh(option, arg_name = "time")]
+    pub(super) expire: Option<Span>,
+    /// the code that the other side has
+    #[argh(positional, arg_name = "code")]
+    pub(super) code: Vec<String>,
 }
 
 /// Send one message: delivered now, or kept and delivered later.
@@ -191,6 +223,30 @@ pub(super) struct Get {
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "list-peers")]
 pub(super) struct ListPeers {}
+
+/// Become contacts: make a code, or type the one that the other side has made; or by a QR.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "pair")]
+pub(super) struct Pair {
+    /// what to call the other side, instead of being asked; with --qr, what you are called in it
+    #[argh(option)]
+    pub(super) name: Option<ContactName>,
+    /// show who I am as a QR, for the other side to scan
+    #[argh(switch)]
+    pub(super) qr: bool,
+    /// read the QR in this picture (PNG or JPEG)
+    #[argh(option, arg_name = "file")]
+    pub(super) scan: Option<PathBuf>,
+    /// how many words the code has: 3 to 8, else 3
+    #[argh(option, arg_name = "n")]
+    pub(super) words: Option<u8>,
+    /// how long the code is good: 90s, 30m, 2h; else an hour
+    #[argh(option, arg_name = "time")]
+    pub(super) expire: Option<Span>,
+    /// the code that the other side has made
+    #[argh(positional, arg_name = "code")]
+    pub(super) code: Vec<String>,
+}
 
 /// List, add, rename, remove, trust, block or unblock contacts.
 #[derive(FromArgs, ArgsInfo)]

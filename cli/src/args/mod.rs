@@ -1,5 +1,6 @@
 //! What a person types, parsed once into types that cannot be wrong.
 
+mod code;
 mod file_name;
 mod grammar;
 mod normal;
@@ -14,8 +15,10 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 use hither_protocol::transfer::Ticket;
-use hither_protocol::{Limits, OpenName};
+use hither_protocol::{CodeOptions, Limits, OpenName};
 
+use code::CodeFlags;
+pub use code::TypedCode;
 pub use file_name::FileName;
 pub use grammar::{ContactsCommand, RulesCommand, Shell, TransfersCommand, TransfersResume};
 use grammar::{Grammar, Subcommand};
@@ -89,10 +92,10 @@ pub enum Command {
         /// The name to show to strangers, from now on, while this node is visible.
         name: Option<OpenName>,
     },
-    /// Send content to a peer.
+    /// Send content to a peer, or to whoever has the code.
     Send {
         /// To whom.
-        to: Peer,
+        to: Recipient,
         /// What.
         content: Content,
     },
@@ -100,6 +103,8 @@ pub enum Command {
     Receive {
         /// Take offers of this peer only.
         from: Option<Peer>,
+        /// By a code, if by one.
+        by: Option<ByCode>,
         /// Where what comes goes.
         destination: Destination,
         /// How long to show name and id to everyone near.
@@ -128,6 +133,13 @@ pub enum Command {
     },
     /// Who is near and who is known.
     ListPeers,
+    /// Become contacts.
+    Pair {
+        /// How the two find each other.
+        way: Pairing,
+        /// What the other side is to be called; where the own identity is shown, what its owner is called.
+        name: Option<ContactName>,
+    },
     /// Look at or change the contacts.
     Contacts(ContactsCommand),
     /// Look at or change transfers that are under way or were interrupted.
@@ -145,6 +157,35 @@ pub enum Command {
     Demo,
     /// Print a shell's completions.
     Completions(Shell),
+}
+
+/// A code, made here or on the other side.
+#[derive(Debug, PartialEq)]
+pub enum ByCode {
+    /// One is made here.
+    New(CodeOptions),
+    /// The other side has made it.
+    Typed(TypedCode),
+}
+
+/// Who is sent to.
+#[derive(Debug, PartialEq)]
+pub enum Recipient {
+    /// A peer.
+    Peer(Peer),
+    /// Whoever has the code.
+    Code(ByCode),
+}
+
+/// How two become contacts.
+#[derive(Debug, PartialEq)]
+pub enum Pairing {
+    /// By a code.
+    Code(ByCode),
+    /// The own identity is shown as a QR.
+    ShowQr,
+    /// A picture of a QR is read.
+    Scan(PathBuf),
 }
 
 /// What is sent.
@@ -242,10 +283,11 @@ fn arguments_of(grammar: Grammar) -> Result<Arguments, String> {
             receive: grammar.limit_down.or(grammar.limit).map(Rate::bytes),
         },
     };
-    Ok(Arguments { global, command: command_of(grammar.command)? })
+    let json = global.json;
+    Ok(Arguments { global, command: command_of(grammar.command, json)? })
 }
 
-fn command_of(command: Subcommand) -> Result<Command, String> {
+fn command_of(command: Subcommand, json: bool) -> Result<Command, String> {
     Ok(match command {
         Subcommand::Id(id) => {
             let name = id.name.as_deref().map(own_name).transpose()?;
@@ -253,19 +295,36 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
         }
         Subcommand::Send(send) => {
             let content = content_of(send.text, send.name, send.paths, send.links)?;
-            let to = send
-                .to
-                .ok_or("say to whom with --to PEER: sending by a code is not available in this version")?;
+            let flags = CodeFlags { words: send.words, expire: send.expire, receivers: send.receivers };
+            let to = match (send.to, send.code) {
+                (Some(_), Some(_)) => {
+                    return Err("--to and --code exclude each other: give one of them".to_owned());
+                }
+                (Some(peer), None) => flags.none("--to").map(|()| Recipient::Peer(peer))?,
+                (None, Some(code)) => {
+                    flags.none("--code")?;
+                    Recipient::Code(typed_code(&[code], json)?)
+                }
+                (None, None) => Recipient::Code(ByCode::New(flags.options()?)),
+            };
+            if matches!((&to, &content), (Recipient::Code(_), Content::Paths { links: true, .. })) {
+                return Err("--links goes with --to PEER: by a code, links are left out".to_owned());
+            }
             Command::Send { to, content }
         }
         Subcommand::Receive(receive) => {
-            if receive.code.is_some() {
-                return Err(
-                    "receiving by a code is not available in this version; without one, `hither receive` \
-                            waits for offers, and --from PEER for those of one peer"
-                        .to_owned(),
-                );
-            }
+            let flags = CodeFlags { words: receive.words, expire: receive.expire, receivers: None };
+            let by = match (receive.new_code, receive.code.is_empty()) {
+                (true, true) => Some(ByCode::New(flags.options()?)),
+                (true, false) => {
+                    return Err("--new-code and a code exclude each other: leave one of them out".to_owned());
+                }
+                (false, false) => {
+                    flags.none("the code")?;
+                    Some(typed_code(&receive.code, json)?)
+                }
+                (false, true) => flags.none("it, or give --new-code too").map(|()| None)?,
+            };
             let destination = match (receive.into, receive.output) {
                 (None, None) => Destination::Here,
                 (Some(directory), None) => Destination::Into(directory),
@@ -275,7 +334,7 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
                     return Err("--into and -o exclude each other: give one of them".to_owned());
                 }
             };
-            Command::Receive { from: receive.from, destination, visible: receive.visible }
+            Command::Receive { from: receive.from, by, destination, visible: receive.visible }
         }
         Subcommand::Msg(msg) => {
             let text = msg.text.join(" ");
@@ -293,6 +352,20 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
         }
         Subcommand::Get(get) => Command::Get { tickets: get.tickets, into: get.into, stay: get.stay },
         Subcommand::ListPeers(_) => Command::ListPeers,
+        Subcommand::Pair(pair) => {
+            let flags = CodeFlags { words: pair.words, expire: pair.expire, receivers: None };
+            let way = match (pair.code.is_empty(), pair.qr, pair.scan) {
+                (true, false, None) => Pairing::Code(ByCode::New(flags.options()?)),
+                (false, false, None) => {
+                    flags.none("the code")?;
+                    Pairing::Code(typed_code(&pair.code, json)?)
+                }
+                (true, true, None) => flags.none("--qr").map(|()| Pairing::ShowQr)?,
+                (true, false, Some(file)) => flags.none("--scan").map(|()| Pairing::Scan(file))?,
+                _ => return Err("a code, --qr and --scan exclude each other: give one of them".to_owned()),
+            };
+            Command::Pair { way, name: pair.name }
+        }
         Subcommand::Contacts(contacts) => {
             Command::Contacts(contacts.command.unwrap_or(ContactsCommand::List(grammar::ContactsList {})))
         }
@@ -306,6 +379,10 @@ fn command_of(command: Subcommand) -> Result<Command, String> {
         Subcommand::Demo(_) => Command::Demo,
         Subcommand::Completions(completions) => Command::Completions(completions.shell),
     })
+}
+
+fn typed_code(words: &[String], json: bool) -> Result<ByCode, String> {
+    TypedCode::parse(words).map(ByCode::Typed).map_err(|error| code::wrong(error, json))
 }
 
 fn content_of(
@@ -329,6 +406,35 @@ fn content_of(
         (None, _, 1..) => Err("- for standard input goes alone (./- is a file of that name)".to_owned()),
         (None, _, 0) => Ok(Content::Paths { paths, links }),
     }
+}
+
+/// The words of a command by a code as one with a peer in its place: `flag`, `--to` or `--from`, names them. `None` for a
+/// line that cannot be understood.
+pub(crate) fn with_peer_for_code(
+    arguments: Vec<String>,
+    flag: &'static str,
+    peer: String,
+) -> Option<Vec<String>> {
+    let words = normal::normalise(&Grammar::get_args_info(), arguments).ok()?.words;
+    let (flags, rest) = match words.iter().position(|word| word == "--") {
+        Some(at) => words.split_at(at),
+        None => (words.as_slice(), &[][..]),
+    };
+    // What stands at the end is what is sent; for everyone else it is the code.
+    let rest = if flag == "--to" { rest } else { &[] };
+    let mut line = Vec::new();
+    let mut flags = flags.iter();
+    while let Some(word) = flags.next() {
+        match word.as_str() {
+            "--code" | "--words" | "--expire" | "--receivers" | "--from" => drop(flags.next()),
+            "--new-code" => {}
+            _ => line.push(word.clone()),
+        }
+    }
+    line.extend([flag.to_owned(), peer]);
+    let needless = rest.iter().skip(1).all(|word| word == "-" || !word.starts_with('-'));
+    line.extend(rest.iter().skip(usize::from(needless)).cloned());
+    Some(line)
 }
 
 /// The completions of a shell, as a script for it.

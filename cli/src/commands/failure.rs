@@ -1,5 +1,7 @@
 //! How everything that goes wrong ends: its exit code, and in words what happened, what is safe, what to do next.
 
+pub(super) mod code;
+
 use std::path::Path;
 
 use hither_protocol::storage::{MAX_ENTRIES, MAX_ENTRIES_OF_STRANGER, ScanError, StorageError};

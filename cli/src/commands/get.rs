@@ -147,17 +147,16 @@ fn get(
                     files = offer::files(&manifest);
                     // Whoever shares it, what it holds is seen for the first time here.
                     let standing = Standing::Stranger;
-                    let event =
-                        Event::Offered {
-                            transfer,
-                            from,
-                            standing,
-                            manifest,
-                            into,
-                            examined,
-                            decision,
-                            code: None,
-                        };
+                    let event = Event::Offered {
+                        transfer,
+                        from,
+                        standing,
+                        manifest,
+                        into,
+                        examined,
+                        decision,
+                        code: None,
+                    };
                     match inbox.handle(event, session, screen)? {
                         Outcome::Failed(failure) => return Err(failure),
                         Outcome::Open | Outcome::Finished => {}

@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 
-use anstyle::{AnsiColor, Style};
 use hither_protocol::OpenName;
 use hither_protocol::identity::Identity;
 
@@ -10,7 +9,6 @@ use crate::config::{Config, Setting};
 use crate::exit::Failure;
 use crate::home::Home;
 use crate::inert::inert;
-use crate::qr;
 use crate::screen::{Event, Screen};
 
 pub(super) fn run(
@@ -29,10 +27,8 @@ pub(super) fn run(
     }
     let id = identity(home, screen)?.peer_id();
     screen.event(&Event::Id { id })?;
-    if qr || std::io::stdout().is_terminal() {
-        show_qr(&id.to_string().to_uppercase(), screen)?;
-    }
-    Ok(())
+    let qr = qr || std::io::stdout().is_terminal();
+    if qr { screen.qr(&id.to_string().to_uppercase(), true) } else { Ok(()) }
 }
 
 /// The identity of a home, made at first use; its owner is told what there is to know about it.
@@ -49,12 +45,4 @@ pub(super) fn identity(home: &Home, screen: &mut Screen) -> Result<Identity, Fai
         ))?;
     }
     Ok(opened.identity)
-}
-
-fn show_qr(text: &str, screen: &mut Screen) -> Result<(), Failure> {
-    // Light modules are drawn, so a light terminal would turn the code inside out without these colours.
-    let style =
-        Style::new().fg_color(Some(AnsiColor::BrightWhite.into())).bg_color(Some(AnsiColor::Black.into()));
-    let Some(drawn) = qr::qr(text) else { return Ok(()) };
-    drawn.lines().try_for_each(|line| screen.note(&format!("{style}{line}{style:#}")))
 }

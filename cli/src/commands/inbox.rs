@@ -119,6 +119,8 @@ pub(super) struct Inbox {
 struct Known {
     from: PeerId,
     standing: Standing,
+    /// Met by a code, and not known otherwise: what they offer is shown before it is taken.
+    by_code: bool,
     name: String,
     /// Bytes of the offer that need not travel.
     here: u64,
@@ -131,6 +133,11 @@ struct Known {
 impl Inbox {
     pub(super) fn new(manner: Manner) -> Self {
         Self { manner, known: BTreeMap::new() }
+    }
+
+    /// The command that goes on with what is interrupted from now on.
+    pub(super) fn goes_on_with(&mut self, again: String) {
+        self.manner.again = Some(again);
     }
 
     /// Whether transfers are under way.
@@ -182,9 +189,10 @@ impl Inbox {
         screen: &mut Screen,
     ) -> Result<Outcome, Failure> {
         match event {
-            Event::Offered { transfer, from, standing, manifest, into, examined, decision, code: _ } => {
+            Event::Offered { transfer, from, standing, manifest, into, examined, decision, code } => {
                 let (name, bytes) = (manifest.name().to_owned(), manifest.bytes());
-                let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
+                let by_code = code.is_some() && standing == Standing::Expected;
+                let known = Known { from, standing, by_code, name, here: 0, bytes, meter: None, missed: 0 };
                 let fit = Fit { into: &into, examined: &examined };
                 self.offered(transfer, known, &manifest, fit, decision, session, screen)
             }
@@ -232,8 +240,8 @@ impl Inbox {
             Event::Resuming { transfer, from, .. } | Event::StartsOver { transfer, from, .. } => {
                 // Its offer is not shown a second time; whoever was allowed to send it is no stranger.
                 let course::Known { name, bytes } = course::known(session, transfer);
-                let standing = Standing::Expected;
-                let known = Known { from, standing, name, here: 0, bytes, meter: None, missed: 0 };
+                let (standing, by_code) = (Standing::Expected, false);
+                let known = Known { from, standing, by_code, name, here: 0, bytes, meter: None, missed: 0 };
                 self.known.entry(transfer).or_insert(known);
                 course::tell(&event, Side::Receiving, &session.who(from), session, screen)?;
                 Ok(Outcome::Open)
@@ -291,6 +299,7 @@ impl Inbox {
     ) -> Result<Outcome, Failure> {
         let Fit { into, examined } = fit;
         let (from, standing) = (known.from, known.standing);
+        let strange = standing == Standing::Stranger || known.by_code;
         let who = session.who(from);
         screen.event(&screen::Event::Offer {
             transfer: transfer.to_string(),
@@ -320,7 +329,7 @@ impl Inbox {
         }
         let road = session.ask(move |node, _| node.progress(transfer)).and_then(|progress| progress.road);
         let road = road.map(|road| format!(" over {}", road_of(road).name())).unwrap_or_default();
-        let relation = if standing == Standing::Stranger { " (not a contact)" } else { "" };
+        let relation = if strange { " (not a contact)" } else { "" };
         screen.note(&format!("    from {who}{relation}{road}"))?;
         let examined_here = (!self.manner.output).then_some(examined);
         for line in offer::lines(manifest, examined_here, into) {

@@ -4,9 +4,12 @@
 //! - `failure`: how everything that goes wrong ends, in one place
 //! - `offer`: an offer in words; `inbox`: what becomes of offers and messages that arrive
 //! - `course`: what happens to a transfer between its start and its end; `typed`: the command to go on with
+//! - `outgoing`: a transfer from the offer to the receipt
+//! - `code`: a code, made or typed here; `send_by_code`, `pair`: what it is for; `keep`: whoever was met becomes a contact
 //! - `desk`: how a second command asks the process that has the home
 //! - `meter`: progress of a transfer; `pace`: its rate
 
+mod code;
 mod contacts;
 mod course;
 mod demo;
@@ -15,14 +18,18 @@ mod failure;
 mod get;
 mod id;
 mod inbox;
+mod keep;
 mod list_peers;
 mod meter;
 mod msg;
 mod offer;
+mod outgoing;
 mod pace;
+mod pair;
 mod receive;
 mod rules;
 mod send;
+mod send_by_code;
 mod session;
 mod share;
 mod transfers;
@@ -53,11 +60,12 @@ pub(crate) fn run(arguments: Arguments, typed: &Typed, screen: &mut Screen) -> R
     match command {
         Command::Completions(_) | Command::Demo => Ok(()),
         Command::Id { qr, name } => id::run(home, config, qr, name, screen),
-        Command::Send { to, content } => send::run(global, home, &to, content, typed, screen),
-        Command::Receive { from, destination, visible } => {
-            let wanted = receive::Wanted { from, destination, visible };
+        Command::Send { to, content } => send::run(global, home, to, content, typed, screen),
+        Command::Receive { from, by, destination, visible } => {
+            let wanted = receive::Wanted { from, by, destination, visible };
             receive::run(global, home, config, wanted, typed, screen)
         }
+        Command::Pair { way, name } => pair::run(global, home, way, name, screen),
         Command::Msg { to, text } => msg::run(global, home, &to, &text, screen),
         Command::Share { paths } => share::run(global, home, &paths, screen),
         Command::Get { tickets, into, stay } => {

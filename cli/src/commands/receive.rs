@@ -1,25 +1,33 @@
-//! `hither receive`: waits for an offer, takes it by the rules of consent, ends when it is in place.
+//! `hither receive`: waits for an offer, of whoever has the code if there is one, takes it by the rules of consent, ends
+//! when it is in place.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use hither_protocol::Rules;
+use hither_protocol::identity::PeerId;
+use hither_protocol::{CodeFor, EnterFor, Event, LinkLoss, Rules};
 use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
 
+use super::code::{How, Meeting, Step};
 use super::inbox::{Inbox, Manner, Outcome};
 use super::session::{Next, Part, Session};
-use super::{Typed, course};
-use crate::args::{Destination, Global, Peer, Span};
+use super::{Typed, course, failure, keep};
+use crate::args::{ByCode, Destination, Global, Peer, Span};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
 use crate::screen::{Screen, content_output};
 
+/// How long someone who was met by a code and was lost may take to come back.
+const LOST: Duration = Duration::from_secs(30);
+
 /// What is waited for.
 pub(super) struct Wanted {
     pub(super) from: Option<Peer>,
+    pub(super) by: Option<ByCode>,
     pub(super) destination: Destination,
     pub(super) visible: Option<Span>,
 }
@@ -28,10 +36,16 @@ pub(super) fn run(
     global: &Global,
     home: &Home,
     config: &Config,
-    Wanted { from, destination, visible }: Wanted,
+    Wanted { from, by, destination, visible }: Wanted,
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
+    if by.is_some() && !global.yes && !screen.can_ask() {
+        // Before the code is used up by it.
+        let text = "what comes by a code is shown before it is taken, and there is no terminal to ask at: --yes takes \
+                    it. The code is as good as before.";
+        return Err(Failure::new(Exit::Usage, text));
+    }
     let output = match destination {
         Destination::StandardOutput if screen.is_json() => {
             return Err(Failure::new(
@@ -49,7 +63,7 @@ pub(super) fn run(
         ..manner(global, &destination, home)?
     };
     let mut rules = manner.rules(screen.can_ask());
-    rules.only_expected = from.is_some();
+    rules.only_expected = from.is_some() || by.is_some();
     if let Some(Peer::Address(at)) = from {
         rules.expected = BTreeSet::from([at.peer]);
     }
@@ -57,36 +71,54 @@ pub(super) fn run(
     let (part, first) = (Part::Reachable, rules.clone());
     let session = Session::open_with_pipes(global, home, "receive", part, first, pipes, screen)?;
     let shown = visible.or(config.visible).map(|lasts| session.show(config, lasts, screen)).transpose();
-    let outcome = shown.and_then(|_| wait(&session, from, rules, manner, screen));
+    let outcome = shown.and_then(|_| wait(&session, from, by, rules, manner, typed, screen));
     session.close();
     outcome
 }
 
+#[allow(clippy::too_many_arguments, reason = "what was typed, and where it is carried out")]
 fn wait(
     session: &Session,
     from: Option<&Peer>,
+    by: Option<ByCode>,
     mut rules: Rules,
     manner: Manner,
+    typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
+    let from = from.map(|from| session.resolve(from)).transpose()?;
     if let Some(from) = from {
-        rules.expected = BTreeSet::from([session.resolve(from)?]);
+        rules.expected = BTreeSet::from([from]);
         session.ask(move |node, _| node.set_rules(rules));
     }
-    session.announce(screen)?;
+    let aside = manner.output;
+    let mut sender = match by {
+        Some(by) => Some(Sender::new(session, by, from, aside, screen)?),
+        None => None,
+    };
+    if sender.is_none() {
+        session.announce(screen)?;
+    }
     let into = inert(&manner.into.to_string_lossy());
-    if !manner.output {
+    if sender.is_none() && !aside {
         screen.note(&format!("Waiting for an offer, to receive into {into} (Ctrl-C ends this)."))?;
     }
     let mut inbox = Inbox::new(manner);
     let (mut received, mut failure) = (false, None);
     loop {
         match session.next()? {
-            Next::Event(event) => match inbox.handle(event, session, screen)? {
-                Outcome::Open => {}
-                Outcome::Finished => received = true,
-                Outcome::Failed(why) => failure = failure.or(Some(why)),
-            },
+            Next::Event(event) => {
+                if let Some(sender) = &mut sender
+                    && let Some(again) = sender.handle(&event, session, typed, screen)?
+                {
+                    inbox.goes_on_with(again);
+                }
+                match inbox.handle(event, session, screen)? {
+                    Outcome::Open => {}
+                    Outcome::Finished => received = true,
+                    Outcome::Failed(why) => failure = failure.or(Some(why)),
+                }
+            }
             Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,
             Next::Tick => inbox.idle(session),
             Next::Interrupted => {
@@ -101,12 +133,95 @@ fn wait(
         }
         inbox.tick(session, screen)?;
         // Transfers that began meanwhile are not cut off.
-        match failure.take() {
-            kept if inbox.is_busy() => failure = kept,
-            Some(failure) => return Err(failure),
-            None if received => return Ok(()),
-            None => {}
+        if inbox.is_busy() {
+            continue;
         }
+        if let Some(why) = failure.take() {
+            return Err(why);
+        }
+        if received {
+            return match sender.and_then(|sender| sender.peer) {
+                Some(peer) => keep::offer(peer, session, screen),
+                None => Ok(()),
+            };
+        }
+        if let Some(why) = sender.as_mut().and_then(|sender| sender.end(session)) {
+            return Err(why);
+        }
+    }
+}
+
+/// Whoever is met by a code, to send.
+struct Sender {
+    meeting: Meeting,
+    /// Who it must be.
+    expected: Option<PeerId>,
+    /// Who it is.
+    peer: Option<PeerId>,
+    failure: Option<Failure>,
+    /// They are gone, and have so much time to come back.
+    lost: Option<Instant>,
+}
+
+impl Sender {
+    fn new(
+        session: &Session,
+        by: ByCode,
+        expected: Option<PeerId>,
+        aside: bool,
+        screen: &mut Screen,
+    ) -> Result<Self, Failure> {
+        let meeting = match by {
+            ByCode::New(options) => {
+                let how = How { aside, repeatable: true };
+                Meeting::make(session, CodeFor::Receive, options, how)?
+            }
+            ByCode::Typed(code) => Meeting::enter(session, code.code(), EnterFor::Receive, screen)?,
+        };
+        Ok(Self { meeting, expected, peer: None, failure: None, lost: None })
+    }
+
+    /// Deals with an event. Gives the command that goes on with what may be interrupted, once that is known.
+    fn handle(
+        &mut self,
+        event: &Event,
+        session: &Session,
+        typed: &Typed,
+        screen: &mut Screen,
+    ) -> Result<Option<String>, Failure> {
+        let now = Instant::now();
+        match event {
+            Event::Disconnected { peer, why } if Some(*peer) == self.peer => {
+                let patience = if *why == LinkLoss::Closed { Duration::ZERO } else { LOST };
+                self.lost = now.checked_add(patience);
+            }
+            Event::Connected { peer, .. } if Some(*peer) == self.peer => self.lost = None,
+            _ => {}
+        }
+        match self.meeting.handle(event, session, screen)? {
+            Step::None | Step::Used => {}
+            Step::Failed(why) if self.peer.is_none() => self.failure = Some(why),
+            Step::Failed(_) => {}
+            Step::Proven { peer, .. } => {
+                if let Some(expected) = self.expected.filter(|expected| *expected != peer) {
+                    let (is, wanted) = (session.who(peer), session.who(expected));
+                    let text = format!(
+                        "the code is right, but this is {is} and not {wanted}. Nothing was received; the code is used up."
+                    );
+                    return Err(Failure::new(Exit::Refused, text));
+                }
+                self.peer = Some(peer);
+                return Ok(Some(typed.with_peer_for_code("--from", peer)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why nothing will come, if nothing will.
+    fn end(&mut self, session: &Session) -> Option<Failure> {
+        let gone = || self.lost.is_some_and(|until| until <= Instant::now());
+        let left = self.peer.filter(|_| gone()).map(|peer| session.who(peer));
+        self.failure.take().or_else(|| left.map(|who| failure::code::left_without_offer(&who)))
     }
 }
 

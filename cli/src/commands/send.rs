@@ -4,24 +4,21 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
+use hither_protocol::Rules;
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::RelativePath;
-use hither_protocol::{Event, Rules, TransferFailure};
 use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
 
-use super::Typed;
-use super::course::{self, Known};
-use super::failure::{self, End, Side};
-use super::meter::{Meter, road_of};
-use super::offer;
+use super::outgoing::Outgoing;
 use super::receive::{absolute, spool};
 use super::session::{Next, Part, Session};
-use crate::args::{Content, Global, Peer};
+use super::{Typed, course, failure, send_by_code};
+use crate::args::{Content, Global, Recipient};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
-use crate::screen::{self, Screen, count, size};
+use crate::screen::{self, Screen};
 
 /// Paths that were left out and are named; the rest are counted.
 const NAMED: usize = 5;
@@ -29,12 +26,18 @@ const NAMED: usize = 5;
 pub(super) fn run(
     global: &Global,
     home: &Home,
-    to: &Peer,
+    to: Recipient,
     content: Content,
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let (what, spool) = sending(home, content)?;
+    let to = match to {
+        Recipient::Peer(peer) => peer,
+        Recipient::Code(by) => {
+            return send_by_code::run(global, home, by, what, spool, typed, screen);
+        }
+    };
     let input: Option<Box<dyn Read + Send>> = match what {
         Sending::Stream(_) => Some(Box::new(std::io::stdin())),
         Sending::Paths { .. } => None,
@@ -42,9 +45,10 @@ pub(super) fn run(
     let pipes = Pipes { input, output: None };
     // A line of text is gone with this process, so there is nothing to go on with.
     let rules = Rules { forgetful: spool.is_some(), ..Rules::default() };
-    let part = Part::reaching(to);
+    let part = Part::reaching(&to);
     let session = Session::open_with_pipes(global, home, "send", part, rules, pipes, screen)?;
-    let outcome = session.recipient(to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen));
+    let outcome =
+        session.recipient(&to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen));
     session.close();
     outcome
 }
@@ -78,93 +82,20 @@ pub(super) fn transfer(
             Sending::Stream(name) => node.offer_stream(now, peer, &name),
         })
         .map_err(failure::offer)?;
-    let who = session.who(peer);
-    let mut meter = None;
-    let (mut connected, mut waiting) = (false, false);
-    // What it is called and how large it is, once that is known.
-    let mut offered: Option<Known> = None;
+    let mut outgoing = Outgoing::new(ours, peer, links, false, again.to_owned(), session);
+    outgoing.stream = stream;
     loop {
         match session.next()? {
-            Next::Event(event) => match event {
-                Event::Offering { transfer, manifest, left_out } if transfer == ours => {
-                    let (files, bytes) = (offer::files(&manifest), manifest.bytes());
-                    offered = Some(Known { name: manifest.name().to_owned(), bytes });
-                    if screen.is_json() {
-                        screen.event(&screen::Event::Offer {
-                            transfer: transfer.to_string(),
-                            from: session.me(),
-                            contact: None,
-                            name: manifest.name().to_owned(),
-                            files,
-                            bytes,
-                        })?;
-                    }
-                    let name = inert(manifest.name());
-                    let what = if stream {
-                        "a stream, sent as it comes".to_owned()
-                    } else {
-                        format!("{}, {}", count(files, "file"), size(bytes))
-                    };
-                    screen.note(&format!("offering {name} to {who}: {what}"))?;
-                    tell_left_out(&left_out, links, screen)?;
+            Next::Event(event) => {
+                if let Some(end) = outgoing.handle(&event, session, screen)? {
+                    return end;
                 }
-                Event::Connected { peer: reached, address, road } if reached == peer => {
-                    connected = true;
-                    screen.note(&format!("reached {who} at {address} ({})", road_of(road).name()))?;
-                }
-                Event::Started { transfer, resumed, .. } if transfer == ours => {
-                    let known = offered.clone().unwrap_or_default();
-                    if resumed > 0 {
-                        course::goes_on(ours, &known, resumed, screen)?;
-                    }
-                    waiting = true;
-                    meter = Some(Meter::new(ours, known.name));
-                }
-                Event::Finished { transfer, bytes, took, road, root, paths, .. } if transfer == ours => {
-                    // What the receiver skipped did not travel either.
-                    let resumed = offered.as_ref().map_or(0, |known| known.bytes.saturating_sub(bytes));
-                    let (transfer, root) = (transfer.to_string(), root.to_string());
-                    let road = road_of(road);
-                    let done = screen::Event::Done { transfer, bytes, took, root, paths, resumed, road };
-                    return screen.event(&done);
-                }
-                Event::Failed { transfer, why, kept, resumable } if transfer == ours => {
-                    let left = if resumable { course::left(session, ours) } else { None };
-                    let end = End { side: Side::Sending, who: &who, kept, left, again: Some(again) };
-                    let mut failure = failure::transfer(&why, &end);
-                    if stream && matches!(why, TransferFailure::LinkLost(_)) {
-                        failure.text += " What comes from a pipe cannot be gone on with.";
-                    }
-                    return Err(failure);
-                }
-                Event::Suspended { transfer, .. } if transfer == ours => {
-                    meter = None;
-                    course::tell(&event, Side::Sending, &who, session, screen)?;
-                }
-                Event::Paused { transfer, .. } if transfer == ours => {
-                    course::tell(&event, Side::Sending, &who, session, screen)?;
-                }
-                _ => {}
-            },
+            }
             Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,
             Next::Tick => {}
-            Next::Interrupted => {
-                let next = match course::left(session, ours) {
-                    Some(left) => {
-                        format!("{} were sent and {who} keeps them. To go on: `{again}`", left.part())
-                    }
-                    None => format!("{who} keeps what arrived whole. To send again: `{again}`"),
-                };
-                return Err(session.interrupted(&next));
-            }
+            Next::Interrupted => return Err(session.interrupted(&outgoing.left_behind(session))),
         }
-        if connected && offered.is_some() && !waiting {
-            waiting = true;
-            screen.note(&format!("waiting for {who} to accept"))?;
-        }
-        if let Some(meter) = &mut meter {
-            meter.show(session, screen)?;
-        }
+        outgoing.tick(session, screen)?;
     }
 }
 
@@ -186,12 +117,23 @@ pub(super) fn tell_left_out(left_out: &[PathBuf], links: bool, screen: &mut Scre
     Ok(())
 }
 
-/// The paths to offer. What is no file yet becomes one, for as long as the directory lives.
+/// Standard input as a file, for as long as the directory lives: whoever comes by a code may be several, one after the
+/// other.
+pub(super) fn spooled(home: &Home, name: &RelativePath) -> Result<(PathBuf, TempDir), Failure> {
+    let spool = spool(home)?;
+    let path = spool.path().join(name.as_str());
+    let copied = File::create_new(&path).and_then(|mut file| std::io::copy(&mut std::io::stdin(), &mut file));
+    copied.map_err(unkept)?;
+    Ok((path, spool))
+}
+
+fn unkept(error: std::io::Error) -> Failure {
+    let text = format!("what is to be sent could not be kept for sending: {error}. Nothing was sent.");
+    Failure::new(Exit::NotWritable, text)
+}
+
+/// What to offer. What is no file yet becomes one, for as long as the directory lives.
 fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), Failure> {
-    let failed = |error: std::io::Error| {
-        let text = format!("what is to be sent could not be kept for sending: {error}. Nothing was sent.");
-        Failure::new(Exit::NotWritable, text)
-    };
     let (name, text) = match content {
         // The same paths are the same transfer, wherever they are named from.
         Content::Paths { paths, links } => {
@@ -210,7 +152,7 @@ fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), 
     };
     let spool = spool(home)?;
     let path = spool.path().join(name.as_str());
-    let mut file = File::create_new(&path).map_err(failed)?;
-    writeln!(file, "{text}").map_err(failed)?;
+    let mut file = File::create_new(&path).map_err(unkept)?;
+    writeln!(file, "{text}").map_err(unkept)?;
     Ok((Sending::Paths { paths: vec![path], links: false }, Some(spool)))
 }

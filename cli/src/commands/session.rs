@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ const GRACE: Duration = Duration::from_secs(4);
 pub(super) enum Part {
     /// Others are to reach it: at the known port, if that is free.
     Reachable,
+    /// The same, and it takes nothing from them.
+    Offering,
     /// It reaches others.
     Reaching,
     /// It reaches one at an address that was given. Others are looked for if that takes long.
@@ -131,8 +133,8 @@ impl Session {
         let records = home.contacts();
         let port = match (part, global.port) {
             (Part::None, _) | (Part::Reaching | Part::Dialling, None) => 0,
-            (Part::Reachable | Part::Reaching | Part::Dialling, Some(port)) => port,
-            (Part::Reachable, None) => free_port(),
+            (Part::Reachable | Part::Offering | Part::Reaching | Part::Dialling, Some(port)) => port,
+            (Part::Reachable | Part::Offering, None) => free_port(),
         };
         let config = Config {
             aes: has_aes(),
@@ -148,7 +150,7 @@ impl Session {
             discovery: match part {
                 Part::None => None,
                 Part::Dialling => Some(PATIENCE),
-                Part::Reachable | Part::Reaching => Some(Duration::ZERO),
+                Part::Reachable | Part::Offering | Part::Reaching => Some(Duration::ZERO),
             },
             config,
         };
@@ -171,6 +173,11 @@ impl Session {
     /// Who this node is.
     pub(super) fn me(&self) -> PeerId {
         self.me
+    }
+
+    /// Where its records are.
+    pub(super) fn records(&self) -> &Path {
+        &self.records
     }
 
     /// Where it can be reached.

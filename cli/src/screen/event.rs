@@ -8,6 +8,7 @@ use hither_protocol::identity::PeerId;
 use hither_protocol::{DropReason, OpenName};
 use serde_json::{Value, json};
 
+use super::code::CodeEvent;
 use super::course::{Course, Transfer};
 use super::human::{count, duration, left, rate, size};
 use super::peer::PeerRow;
@@ -98,6 +99,13 @@ pub enum Event {
     Course(Course),
     /// A transfer that is under way, or can be gone on with.
     Transfer(Transfer),
+    /// A link that names this node.
+    Link {
+        /// Its text.
+        link: String,
+    },
+    /// What happens to a code.
+    Code(CodeEvent),
     /// What is shared can be fetched with this.
     Ticket {
         /// The ticket's text.
@@ -233,9 +241,12 @@ impl Delivery {
 impl Event {
     /// Whether it is what the command was run for, and so belongs on standard output.
     pub(super) fn is_data(&self) -> bool {
-        let listed = matches!(self, Self::Peer(_) | Self::Transfer(_));
+        let listed = matches!(self, Self::Peer(_) | Self::Transfer(_) | Self::Rules(_));
+        let shown = matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Ticket { .. });
         listed
-            || matches!(self, Self::Rules(_) | Self::Id { .. } | Self::Message { .. } | Self::Ticket { .. })
+            || shown
+            || matches!(self, Self::Link { .. })
+            || matches!(self, Self::Code(code) if code.is_data())
     }
 
     /// The event as one JSON object without a line end, `time` in Unix milliseconds.
@@ -281,6 +292,8 @@ impl Event {
             }
             Self::Course(course) => course.value(),
             Self::Transfer(transfer) => transfer.value(),
+            Self::Link { link } => json!({"event": "link", "link": link}),
+            Self::Code(code) => code.value(),
             Self::Ticket { ticket, root, bytes, files } => {
                 json!({"event": "ticket", "ticket": ticket, "root": root, "bytes": bytes, "files": files})
             }
@@ -358,6 +371,8 @@ impl Event {
             Self::Visible(None) => "Only contacts recognise this machine on the local network.".to_owned(),
             Self::Course(course) => course.human(),
             Self::Transfer(transfer) => transfer.human(),
+            Self::Link { link } => link.clone(),
+            Self::Code(code) => code.human(),
             Self::Ticket { ticket, .. } => ticket.clone(),
             Self::Taking { peer, contact, .. } => format!("{} fetches it", who(*peer, contact.as_deref())),
             Self::Taken { peer, contact, bytes, whole, .. } => {

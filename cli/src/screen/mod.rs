@@ -1,12 +1,14 @@
 //! The one way to the terminal: data on standard output, all else on standard error, or JSON lines.
 
 mod answers;
+mod code;
 mod course;
 mod event;
 mod human;
 mod output;
 mod peer;
 mod progress;
+mod qr;
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::RecvTimeoutError;
@@ -15,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
+pub use code::{CodeEvent, Words};
 pub(crate) use course::short;
 pub use course::{Course, Pauser, Transfer, TransferState};
 pub use event::{Delivery, Event, Progress, Road};
@@ -111,6 +114,12 @@ impl Screen {
         self.progress.around(|| write(&mut self.err, &format!("{line}\n")))
     }
 
+    /// A line to standard error even where quiet is wanted: what the command was run for, where standard output is for
+    /// something else.
+    pub fn aside(&mut self, line: &str) -> Result<(), Failure> {
+        self.progress.around(|| write(&mut self.err, &format!("{line}\n")))
+    }
+
     /// Whether there is someone to ask: a terminal, and no JSON.
     pub fn can_ask(&self) -> bool {
         !self.json && std::io::stdin().is_terminal()
@@ -130,21 +139,14 @@ impl Screen {
             let text = format!("{question} There is no terminal to ask at: answer with {flag}.");
             return Err(Failure::new(Exit::Usage, text));
         }
-        let answers = answers::fresh();
         let choices = if default { "[Y/n]" } else { "[y/N]" };
+        let prompt = format!("{question} {choices} ");
         loop {
-            self.progress.around(|| write(&mut self.err, &format!("{question} {choices} ")))?;
-            let line = loop {
-                match answers.recv_timeout(LOOK_AGAIN) {
-                    Ok(line) => break line,
-                    Err(RecvTimeoutError::Timeout) if wanted() => {}
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.progress.around(|| write(&mut self.err, "\n"))?;
-                        return Ok(None);
-                    }
-                    // The end of input is no consent.
-                    Err(RecvTimeoutError::Disconnected) => return Ok(Some(false)),
-                }
+            let line = match self.line(&prompt, &mut wanted)? {
+                Typed::Line(line) => line,
+                Typed::Unwanted => return Ok(None),
+                // The end of input is no consent.
+                Typed::End => return Ok(Some(false)),
             };
             match line.trim().to_ascii_lowercase().as_str() {
                 "" => return Ok(Some(default)),
@@ -154,6 +156,47 @@ impl Screen {
             }
         }
     }
+
+    /// Asks the person at the terminal for a line; nobody is asked where there is none. `None` at the end of input, and
+    /// once `wanted` says that the question has lost its point.
+    pub fn ask_line(
+        &mut self,
+        prompt: &str,
+        mut wanted: impl FnMut() -> bool,
+    ) -> Result<Option<String>, Failure> {
+        if !self.can_ask() {
+            return Ok(None);
+        }
+        match self.line(prompt, &mut wanted)? {
+            Typed::Line(line) => Ok(Some(line.trim().to_owned())),
+            Typed::Unwanted | Typed::End => Ok(None),
+        }
+    }
+
+    fn line(&mut self, prompt: &str, wanted: &mut impl FnMut() -> bool) -> Result<Typed, Failure> {
+        let answers = answers::fresh();
+        self.progress.around(|| write(&mut self.err, prompt))?;
+        loop {
+            match answers.recv_timeout(LOOK_AGAIN) {
+                Ok(line) => return Ok(Typed::Line(line)),
+                Err(RecvTimeoutError::Timeout) if wanted() => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    self.progress.around(|| write(&mut self.err, "\n"))?;
+                    return Ok(Typed::Unwanted);
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(Typed::End),
+            }
+        }
+    }
+}
+
+/// What became of a question.
+enum Typed {
+    Line(String),
+    /// It has lost its point.
+    Unwanted,
+    /// Nothing can be typed any more.
+    End,
 }
 
 fn write(to: &mut dyn Write, text: &str) -> Result<(), Failure> {

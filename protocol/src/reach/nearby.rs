@@ -90,6 +90,7 @@ impl Nearby {
             return true;
         }
         self.rename(unix_time);
+        true
     }
 
     /// Shows the node to everyone near under this name until then, or no more.
@@ -113,7 +114,6 @@ impl Nearby {
         self.host = format!("h{}", hex(&self.random.bytes::<8>()));
         self.salt = self.random.bytes();
         self.announce(unix_time);
-        true
     }
 
     /// Time went on: a new epoch has new MACs, and showing oneself has an end, of which it tells.
