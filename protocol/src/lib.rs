@@ -41,3 +41,4 @@ pub mod transfer;
 mod wire;
 
 pub use node::*;
+pub use pairing::safety_words;

@@ -17,7 +17,7 @@ use hither_protocol::transfer::Ticket;
 use hither_protocol::{Limits, OpenName};
 
 pub use file_name::FileName;
-pub use grammar::{ContactsCommand, RulesCommand, Shell, TransfersCommand, TransfersResume};
+pub use grammar::{ContactsAdd, ContactsCommand, RulesCommand, Shell, TransfersCommand, TransfersResume};
 use grammar::{Grammar, Subcommand};
 pub(crate) use normal::nearest;
 pub use peer::{ContactName, ParsePeerError, Peer};

@@ -96,6 +96,8 @@ pub struct Node {
     sharing: Sharing,
     inflows: BTreeMap<(LinkKey, ChannelId), Inflow>,
     shares: Shares,
+    /// Links whose other side has said something.
+    greeted: BTreeSet<LinkKey>,
     /// Links that have more to read, once there is room.
     starved: BTreeSet<LinkKey>,
     /// Whether links were not read because events were not fetched.
@@ -162,6 +164,7 @@ impl Node {
             sharing: Sharing::default(),
             inflows: BTreeMap::new(),
             shares,
+            greeted: BTreeSet::new(),
             starved: BTreeSet::new(),
             crowded: false,
             told: BTreeSet::new(),
