@@ -196,3 +196,16 @@ fn where_strangers_are_refused_nobody_is_asked() {
     ended.expect(130);
     assert!(!ended.errors.contains("Take it?"), "{}", ended.errors);
 }
+
+#[test]
+fn words_that_differ_take_the_mark_away() {
+    let (alice, bob) = (Node::new(), Node::new());
+    alice.add_contact("bob", &bob);
+    for (answer, verified) in [("y", true), ("", false), ("y", true), ("n", false)] {
+        let (mut person, mut running) = Person::at(&alice, &["contacts", "verify", "bob"]);
+        running.wait_for_text("Are all of them the same on both sides? [y/N]");
+        person.types(answer);
+        running.end().expect(0);
+        assert_eq!(alice.run(&["contacts"]).event("peer")["verified"], verified, "{answer:?}");
+    }
+}

@@ -438,3 +438,20 @@ fn an_open_announcement_is_read_as_the_page_says() {
     assert_eq!(read(ADDRESS, &bob().peer_id().to_string(), "Bob"), None);
     assert_eq!(read("192.168.1.7:4243", &id, "Anna's laptop"), None);
 }
+
+/// The words of alice and bob by the page, from the list that is beside the code.
+#[test]
+fn safety_words_are_as_the_page_says() {
+    let list: Vec<&str> = include_str!("../src/pairing/words.txt").lines().collect();
+    assert_eq!((list.len(), list[0], list[2047]), (2048, "abandon", "zoo"));
+    let (alice, bob) = (alice().peer_id(), bob().peer_id());
+    let mut ids = [*alice.as_bytes(), *bob.as_bytes()];
+    ids.sort();
+    let mut hasher = blake3::Hasher::new_derive_key("hither v1 safety words");
+    hasher.update(&ids.concat());
+    let mut bytes = [0; 16];
+    hasher.finalize_xof().fill(&mut bytes);
+    let numbers = bytes.chunks(2).map(|pair| usize::from(u16::from_le_bytes([pair[0], pair[1]])) % 2048);
+    let words: Vec<&str> = numbers.map(|number| list[number]).collect();
+    assert_eq!(hither_protocol::safety_words(&alice, &bob), words);
+}

@@ -248,7 +248,7 @@ pub(super) struct Pair {
     pub(super) code: Vec<String>,
 }
 
-/// List, add, rename, remove, trust, block or unblock contacts.
+/// List, add, rename, remove, verify, trust, block or unblock contacts.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "contacts")]
 pub(super) struct Contacts {
@@ -268,6 +268,8 @@ pub enum ContactsCommand {
     Rename(ContactsRename),
     /// Forget one.
     Remove(ContactsRemove),
+    /// Make sure that one is who you think.
+    Verify(ContactsVerify),
     /// Take what one sends without asking.
     Trust(ContactsTrust),
     /// Ask again before taking what one sends.
@@ -287,6 +289,9 @@ pub struct ContactsList {}
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "add")]
 pub struct ContactsAdd {
+    /// the contact of this name has a new id: forget the old one
+    #[argh(switch)]
+    pub replace: bool,
     /// what to call the peer
     #[argh(positional)]
     pub name: ContactName,
@@ -311,6 +316,15 @@ pub struct ContactsRename {
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "remove")]
 pub struct ContactsRemove {
+    /// the name
+    #[argh(positional)]
+    pub name: ContactName,
+}
+
+/// Show words that only the two of you see the same, and note that you have compared them.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "verify")]
+pub struct ContactsVerify {
     /// the name
     #[argh(positional)]
     pub name: ContactName,

@@ -20,7 +20,7 @@ use hither_protocol::{CodeOptions, Limits, OpenName};
 use code::CodeFlags;
 pub use code::TypedCode;
 pub use file_name::FileName;
-pub use grammar::{ContactsCommand, RulesCommand, Shell, TransfersCommand, TransfersResume};
+pub use grammar::{ContactsAdd, ContactsCommand, RulesCommand, Shell, TransfersCommand, TransfersResume};
 use grammar::{Grammar, Subcommand};
 pub(crate) use normal::nearest;
 pub use peer::{ContactName, ParsePeerError, Peer};

@@ -134,10 +134,10 @@ fn command_path<'a>(
             let name = if word.starts_with("--") { word.split('=').next().unwrap_or(word) } else { word };
             let mut flags = top.commands.iter().flat_map(|sub| sub.command.flags).chain(top.flags);
             match flags.find(|flag| is_named(flag, name)) {
-                Some(flag) if takes_value(flag) && name == word => {
-                    if alone(name, words.peek().copied()).is_none() {
-                        words.next();
-                    }
+                Some(flag)
+                    if takes_value(flag) && name == word && alone(name, words.peek().copied()).is_none() =>
+                {
+                    words.next();
                 }
                 None if !matches!(name, "--help" | "-h") => return Err(unknown_flag(top, &path, name)),
                 _ => {}

@@ -1,12 +1,12 @@
 //! `hither contacts`: lists and changes the contacts.
 
 use hither_protocol::identity::PeerId;
-use hither_protocol::{Contact, Rules, Trust};
+use hither_protocol::{Contact, ContactError, Rules, Trust, safety_words};
 
 use super::failure;
 use super::receive::absolute;
-use super::session::{Part, Session};
-use crate::args::{ContactName, ContactsCommand, Global, Peer, Size};
+use super::session::{Part, Session, is_interrupted};
+use crate::args::{ContactName, ContactsAdd, ContactsCommand, Global, Peer, Size};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
@@ -19,23 +19,22 @@ pub(super) fn run(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let session = Session::open(global, home, "contacts", Part::None, Rules::default(), screen)?;
-    let outcome = change(&session, command, screen);
+    let outcome = change(&session, global, command, screen);
     session.close();
     outcome
 }
 
-fn change(session: &Session, command: &ContactsCommand, screen: &mut Screen) -> Result<(), Failure> {
+fn change(
+    session: &Session,
+    global: &Global,
+    command: &ContactsCommand,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
     let named = |name: &ContactName| session.resolve(&Peer::Contact(name.clone()));
     match command {
         ContactsCommand::List(_) => list(session, screen),
-        ContactsCommand::Add(add) => {
-            let note = format!(
-                "{} is a contact now; what they send goes by your rules (`hither rules`).",
-                inert(add.name.as_str())
-            );
-            set_name(session, add.id, add.name.as_str())?;
-            tell(session, add.id, &note, screen)
-        }
+        ContactsCommand::Add(add) => self::add(session, add, screen),
+        ContactsCommand::Verify(verify) => self::verify(session, named(&verify.name)?, global.yes, screen),
         ContactsCommand::Rename(rename) => {
             let peer = named(&rename.name)?;
             set_name(session, peer, rename.new_name.as_str())?;
@@ -90,6 +89,86 @@ fn list(session: &Session, screen: &mut Screen) -> Result<(), Failure> {
         )?;
     }
     session.contacts().iter().try_for_each(|contact| screen.event(&event(contact)))
+}
+
+fn add(session: &Session, add: &ContactsAdd, screen: &mut Screen) -> Result<(), Failure> {
+    let name = inert(add.name.as_str());
+    let (wanted, peer) = (add.name.as_str().to_owned(), add.id);
+    if peer == session.me() {
+        return Err(failure::contact(ContactError::Oneself, &wanted));
+    }
+    let same = |contact: &&Contact| contact.name.to_lowercase() == wanted.to_lowercase();
+    let before = session.contacts().iter().find(|contact| contact.peer == peer);
+    let note = match session.contacts().iter().find(same).filter(|contact| contact.peer != peer) {
+        Some(former) if add.replace => return replace(session, former, add, screen),
+        Some(former) => {
+            let text = format!(
+                "{name} is another contact already, with the id {}. A new id may mean a new device, or someone who \
+                 pretends to be {name}: ask them in a way that you trust, and add --replace if it is theirs. Nothing was \
+                 changed.",
+                former.peer
+            );
+            return Err(Failure::new(Exit::Usage, text));
+        }
+        None => match before.filter(|contact| contact.name != wanted) {
+            Some(before) => format!("{} is called {name} now.", inert(&before.name)),
+            None => format!("{name} is a contact now; what they send goes by your rules (`hither rules`)."),
+        },
+    };
+    set_name(session, peer, &wanted)?;
+    tell(session, peer, &note, screen)
+}
+
+/// The name of a contact goes to another id.
+fn replace(
+    session: &Session,
+    former: &Contact,
+    add: &ContactsAdd,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    // Whoever is blocked stays so until that is taken back by name.
+    refuse_blocked(session, former.peer)?;
+    let (peer, wanted) = (add.id, add.name.as_str().to_owned());
+    let replaced = session.ask(move |node, now| node.replace_contact(now, peer, &wanted));
+    replaced.map_err(|error| failure::contact(error, add.name.as_str()))?;
+    session.settle()?;
+    screen.event(&Event::KeyChanged {
+        name: add.name.as_str().to_owned(),
+        from: former.peer,
+        to: peer,
+        verified: former.verified,
+        trusted: former.trust.is_some(),
+    })?;
+    tell(session, peer, "Messages that wait for the old id stay with it.", screen)
+}
+
+/// Shows the words, and keeps what the user says of them.
+fn verify(session: &Session, peer: PeerId, yes: bool, screen: &mut Screen) -> Result<(), Failure> {
+    let words = safety_words(&session.me(), &peer);
+    let name = session.who(peer);
+    screen.event(&Event::Safety { peer, contact: session.contact(peer), words })?;
+    screen.note(&format!(
+        "{name} sees the same words by `hither contacts verify` with the name they gave you. Compare them where you know \
+         that it is {name}: face to face, or by a call in which you know the voice."
+    ))?;
+    let question = "Are all of them the same on both sides?";
+    let same = yes
+        || match screen.ask(question, false, "--yes", || !is_interrupted())? {
+            Some(same) => same,
+            None => return Err(session.interrupted("Nothing was changed.")),
+        };
+    let changed = session.ask(move |node, now| node.verify_contact(now, peer, same));
+    changed.map_err(|error| failure::contact(error, &name))?;
+    session.settle()?;
+    let note = if same {
+        format!("{name} is verified: this is their key.")
+    } else {
+        format!(
+            "{name} is not verified. If the words differ, one of you has the key of somebody else: compare what `hither \
+             id` prints there with `hither contacts` here, and send nothing until then."
+        )
+    };
+    tell(session, peer, &note, screen)
 }
 
 fn set_name(session: &Session, peer: PeerId, name: &str) -> Result<(), Failure> {

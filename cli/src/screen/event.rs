@@ -91,6 +91,28 @@ pub enum Event {
     },
     /// A peer, near or known.
     Peer(PeerRow),
+    /// Words that only this node and a contact have in common.
+    Safety {
+        /// Who.
+        peer: PeerId,
+        /// The contact's name.
+        contact: Option<String>,
+        /// The words, in order.
+        words: Vec<&'static str>,
+    },
+    /// The name of a contact went to another id.
+    KeyChanged {
+        /// The contact's name.
+        name: String,
+        /// The old id.
+        from: PeerId,
+        /// The new one.
+        to: PeerId,
+        /// Whether the old one was verified.
+        verified: bool,
+        /// Whether it was trusted to send.
+        trusted: bool,
+    },
     /// The rules of consent.
     Rules(OwnRules),
     /// Whether this node shows itself to everyone near: under which name, and for how much longer.
@@ -245,7 +267,7 @@ impl Event {
         let shown = matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Ticket { .. });
         listed
             || shown
-            || matches!(self, Self::Link { .. })
+            || matches!(self, Self::Link { .. } | Self::Safety { .. })
             || matches!(self, Self::Code(code) if code.is_data())
     }
 
@@ -283,6 +305,13 @@ impl Event {
             }),
             Self::Sent { id, state } => json!({"event": "sent", "id": id, "state": state.name()}),
             Self::Peer(peer) => peer.value(),
+            Self::Safety { peer, contact, words } => {
+                json!({"event": "safety", "peer": peer.to_string(), "contact": contact, "words": words})
+            }
+            Self::KeyChanged { name, from, to, verified, trusted } => json!({
+                "event": "key_changed", "name": name, "from": from.to_string(), "to": to.to_string(),
+                "verified": verified, "trusted": trusted,
+            }),
             Self::Rules(OwnRules { strangers, contacts }) => {
                 json!({"event": "rules", "strangers": strangers.name(), "contacts": contacts.name()})
             }
@@ -359,6 +388,22 @@ impl Event {
                 Delivery::Waiting => "kept here; delivered when the peer can be reached".to_owned(),
             },
             Self::Peer(peer) => peer.human(),
+            Self::Safety { words, .. } => {
+                let rows: Vec<String> = words.chunks(4).map(|row| format!("    {}", row.join(" "))).collect();
+                rows.join("\n")
+            }
+            Self::KeyChanged { name, from, to, verified, trusted } => {
+                let name = inert(name);
+                let gone = match (verified, trusted) {
+                    (true, true) => ". The old one was verified and trusted to send: the new one is neither",
+                    (true, false) => ". The old one was verified: the new one is not",
+                    (false, true) => ". The old one was trusted to send: the new one is not",
+                    (false, false) => ". The new one is not verified",
+                };
+                format!(
+                    "the key of {name} changed: it was {from}, and is {to} now{gone}; `hither contacts verify {name}`."
+                )
+            }
             Self::Rules(OwnRules { strangers, contacts }) => {
                 format!("{}\n{}", strangers.words(), contacts.words())
             }

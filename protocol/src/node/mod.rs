@@ -105,6 +105,8 @@ pub struct Node {
     /// How much of this wire version the other sides know, by the links over which they have said so.
     revisions: BTreeMap<LinkKey, u16>,
     shares: Shares,
+    /// Links whose other side has said something.
+    greeted: BTreeSet<LinkKey>,
     /// Links that have more to read, once there is room.
     starved: BTreeSet<LinkKey>,
     /// Whether links were not read because events were not fetched.
@@ -175,6 +177,7 @@ impl Node {
             inflows: BTreeMap::new(),
             revisions: BTreeMap::new(),
             shares,
+            greeted: BTreeSet::new(),
             starved: BTreeSet::new(),
             crowded: false,
             told: BTreeSet::new(),

@@ -72,6 +72,7 @@ impl Node {
         match event {
             LinkEvent::Up { link, peer } => self.link_up(now, link, peer),
             LinkEvent::Down { link, peer, why, cancelled } => {
+                let greeted = self.greeted.remove(&link);
                 self.streams.gone(link);
                 self.lose_transfers(now, link, why, cancelled);
                 self.sharing_lost(now, link, peer);
@@ -81,8 +82,12 @@ impl Node {
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
                     self.event(Event::Disconnected { peer, why });
-                    // What has no receipt is brought there again, or said to wait.
-                    if self.closing == Closing::No && self.chat.awaits(peer) {
+                    // What has no receipt is brought there again, or said to wait. Who closes without a word does not
+                    // want this node: dialling again would lead to the same, at once and for ever.
+                    let unwanted = !greeted && why == LinkLoss::Closed;
+                    if self.closing == Closing::No && unwanted {
+                        self.unreachable(now, peer, Unreachable::NoAnswer);
+                    } else if self.closing == Closing::No && self.chat.awaits(peer) {
                         self.seek(now, peer);
                     }
                 } else {
@@ -176,7 +181,10 @@ impl Node {
 
     fn control(&mut self, now: Instant, link: LinkKey, peer: PeerId, message: Control) {
         match message {
-            Control::Hello { revision, .. } => drop(self.revisions.insert(link, revision)),
+            Control::Hello { revision, .. } => {
+                self.greeted.insert(link);
+                self.revisions.insert(link, revision);
+            }
             Control::Message(envelope) => {
                 let standing = self.message_standing(peer);
                 let time = self.unix_time(now);

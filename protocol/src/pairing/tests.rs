@@ -6,6 +6,7 @@
     reason = "tests, of times and texts that are known"
 )]
 
+mod contacts;
 mod machines;
 mod page;
 
