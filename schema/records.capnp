@@ -39,8 +39,15 @@ struct Unfinished {
     sending @7 :List(Text);  # the paths, as they were named
     receiving @8 :Receiving;
     complete @9 :Data;       # received and in place, with this root
+    fetching @11 :Fetching;
   }
   links @10 :Bool;           # whether symbolic links are sent as such
+}
+
+struct Fetching {
+  # From whoever has some of it.
+  ticket @0 :Text;
+  receiving @1 :Receiving;
 }
 
 struct Receiving {

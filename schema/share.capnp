@@ -12,6 +12,7 @@ struct Share {
     lack @5 :List(Run);      # you asked me for these, and I do not have them
     others @6 :List(Other);  # who else fetches or has it: hints
     leave @7 :Leaving;       # I am no part of it any more, or never was
+    changed @8 :List(Run);   # these are no longer what I said I have: the file they are of has changed here
   }
 }
 

@@ -29,6 +29,7 @@ struct Entry {
     directory @1 :Void;
     file @2 :UInt64;         # size in bytes
     link @5 :Target;         # only for peers whose Hello has revision 1 or more
+    stream @6 :Void;         # of a size that nobody knows yet; alone in its offer; only for revision 2 or more
   }
   modified @3 :Int64;        # Unix milliseconds
   executable @4 :Bool;
@@ -45,4 +46,5 @@ struct Chunk {
   length @1 :UInt32;         # bytes that follow this frame
   offset @2 :UInt64;         # a multiple of the chunk size
   value @3 :Data;            # 32 bytes: chaining value of this subtree, or the root when the chunk is the whole file
+  last @4 :Bool;             # of a stream: no more comes
 }

@@ -84,10 +84,11 @@ fn content_for_many_has_two_commands() {
     let peer = an_id().parse().unwrap();
     let ticket = Ticket::new(Root([1; 32]), Shared::File, 5, peer, &[]);
     assert_eq!(command("share a b"), Command::Share { paths: vec!["a".into(), "b".into()] });
-    let get = Command::Get { tickets: vec![ticket.clone()], into: None };
+    let get = Command::Get { tickets: vec![ticket.clone()], into: None, stay: false };
     assert_eq!(command(&format!("get {ticket}")), get);
-    let get = Command::Get { tickets: vec![ticket.clone(), ticket.clone()], into: Some("in".into()) };
-    assert_eq!(command(&format!("get {ticket} {ticket} --into in")), get);
+    let get =
+        Command::Get { tickets: vec![ticket.clone(), ticket.clone()], into: Some("in".into()), stay: true };
+    assert_eq!(command(&format!("get {ticket} {ticket} --stay --into in")), get);
     assert!(error("share").contains("say what to share"));
     assert!(error("get").contains("hither get TICKET"));
     assert!(error(&format!("get {}", an_id())).contains("a peer's id"));
@@ -335,7 +336,7 @@ fn without_a_peer_a_code_is_made() {
         ("send a --to bob --words 4", "leave out --to"),
         ("send a --code zoo-zoo-zoo --expire 2h", "leave out --code"),
         ("pair zoo zoo zoo --words 4", "leave out the code"),
-        ("send a --links", "--links goes with --to"),
+        ("send - --receivers 2", "can be read once"),
     ] {
         assert!(error(line).contains(says), "{line}: {}", error(line));
     }

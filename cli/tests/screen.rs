@@ -46,7 +46,7 @@ fn id() -> PeerId {
 
 fn progress_of(transfer: &str, done: u64, rate: u64) -> Event {
     let (transfer, name) = (transfer.into(), "film.mp4".into());
-    Event::Progress(Progress { transfer, name, done, total: 10_000_000, rate, road: Road::Lan })
+    Event::Progress(Progress { transfer, name, done, total: 10_000_000, rate, road: Some(Road::Lan) })
 }
 
 fn progress(done: u64, rate: u64) -> Event {
@@ -104,7 +104,7 @@ fn all_events() -> Vec<(Event, Value)> {
         ),
         (
             progress(1, 2),
-            json!({"event": "progress", "transfer": "t1", "done": 1, "total": 10_000_000, "rate": 2, "road": "LAN"}),
+            json!({"event": "progress", "transfer": "t1", "done": 1, "total": 10_000_000, "rate": 2, "stage": "moving", "road": "LAN"}),
         ),
         (
             Event::Done {
@@ -295,7 +295,8 @@ fn progress_without_a_terminal_is_a_line_now_and_then_for_each_transfer() {
 fn progress_on_a_terminal_is_one_line_with_a_bar() {
     let drawn = |done, total| {
         let name = "a\u{1b}[2J".into();
-        Progress { transfer: "t".into(), name, done, total, rate: 1_000_000, road: Road::Direct }.drawn()
+        Progress { transfer: "t".into(), name, done, total, rate: 1_000_000, road: Some(Road::Direct) }
+            .drawn()
     };
     assert_eq!(
         drawn(0, 8_000_000),

@@ -145,11 +145,113 @@ fn a_file_that_changes_is_not_given_any_more_and_whoever_had_it_is_named() {
     let (mut share, ticket) = share(&alice, &[text(&file)]);
     fs::write(&file, "other").unwrap();
     let got = bob.run(&["get", &ticket, "--yes", "--into", text(&bob.path("in"))]);
-    got.expect(5);
-    let dropped = got.event("dropped");
-    assert_eq!((&dropped["why"], &dropped["peer"]), (&"misleading".into(), &sharer(&ticket).into()));
+    got.expect_error(8, "not any more what the ticket names");
+    let changed = got.event("changed");
+    assert_eq!((&changed["path"], &changed["peer"]), (&"film".into(), &sharer(&ticket).into()));
     assert_eq!(share.wait_for("changed", |_| true)["path"], text(&file));
     assert_eq!(listing(&bob.path("in")), Vec::<String>::new());
     share.interrupt();
     share.end().expect_error(130, "Nothing is shared any more");
+}
+
+#[test]
+#[cfg(unix)]
+fn how_far_the_hashing_is_is_shown_and_it_can_be_stopped() {
+    let alice = Node::new();
+    let big = alice.hollow_file("big", 64 << 30);
+    let mut share = alice.start(&["share", text(&big)]);
+    let progress = share.wait_for("progress", |progress| progress["done"].as_u64() > Some(0));
+    assert_eq!((&progress["stage"], &progress["road"]), (&"hashing".into(), &serde_json::Value::Null));
+    assert_eq!(progress["total"], 64_u64 << 30);
+    share.interrupt();
+    share.end().expect_error(130, "Nothing was shared");
+}
+
+#[test]
+#[cfg(unix)]
+fn whoever_stays_gives_it_on_with_a_ticket_of_their_own() {
+    let (alice, bob, carol) = (Node::new(), Node::new(), Node::new());
+    let content = noise(6_000_000);
+    let file = alice.file("film", &content);
+    let (first, ticket) = share(&alice, &[text(&file)]);
+    let into = bob.path("in");
+    let mut stays = bob.start(&["get", &ticket, "--stay", "--yes", "--into", text(&into)]);
+    let own = stays.wait_for("ticket", |_| true);
+    assert!(fs::read(into.join("film")).unwrap() == content, "the ticket comes once all is there");
+    assert_eq!((&own["bytes"], &own["files"]), (&6_000_000.into(), &1.into()));
+    let own = own["ticket"].as_str().unwrap().to_owned();
+    assert_ne!(own, ticket);
+    first.kill();
+    let there = carol.path("in");
+    let got = carol.run(&["get", &own, "--yes", "--into", text(&there)]);
+    assert_eq!(got.expect(0).event("offer")["from"], sharer(&own));
+    assert!(fs::read(there.join("film")).unwrap() == content);
+    let taken = stays.wait_for("taken", |_| true);
+    assert_eq!((&taken["whole"], &taken["bytes"]), (&true.into(), &6_000_000.into()));
+    stays.interrupt();
+    stays.end().expect_error(130, "stays");
+    assert_eq!(listing(&into), ["film"]);
+}
+
+/// A fetch of 24 MiB that is under way, some of it durable.
+#[cfg(unix)]
+fn under_way(alice: &Node, bob: &Node, content: &[u8]) -> (Running, String, Running) {
+    let file = alice.file("film", content);
+    let (sharer, ticket) = share(alice, &[text(&file)]);
+    let into = bob.directory("in");
+    let mut get = bob.start(&["get", &ticket, "--yes", "--limit", "4MB/s", "--into", text(&into)]);
+    get.wait_for("progress", |progress| progress["done"].as_u64() >= Some(9 << 20));
+    (sharer, ticket, get)
+}
+
+#[cfg(unix)]
+fn transfers(node: &Node) -> Vec<serde_json::Value> {
+    let ended = node.run(&["transfers"]);
+    ended.expect(0);
+    ended.events.into_iter().filter(|event| event["event"] == "transfer").collect()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_get_that_was_killed_goes_on_with_the_same_ticket_or_by_its_name() {
+    let content = noise(24 << 20);
+    for by_name in [false, true] {
+        let (alice, bob) = (Node::new(), Node::new());
+        let (_sharer, ticket, get) = under_way(&alice, &bob, &content);
+        get.kill();
+        let into = bob.path("in");
+        let listed = transfers(&bob);
+        assert_eq!(listed.len(), 1, "{listed:?}");
+        assert_eq!((&listed[0]["state"], &listed[0]["way"]), (&"interrupted".into(), &"receiving".into()));
+        assert_eq!((&listed[0]["name"], &listed[0]["folder"]), (&"film".into(), &text(&into).into()));
+        let id = listed[0]["transfer"].as_str().unwrap();
+        let ended = if by_name {
+            bob.run(&["transfers", "resume", &id[..8]])
+        } else {
+            bob.run(&["get", &ticket, "--into", text(&into)])
+        };
+        let done = ended.expect(0).event("done");
+        let (bytes, resumed) = (done["bytes"].as_u64().unwrap(), done["resumed"].as_u64().unwrap());
+        assert!(resumed > 0 && bytes + resumed == content.len() as u64, "{done}");
+        assert_eq!((&done["transfer"], &ended.event("resuming")["done"]), (&id.into(), &resumed.into()));
+        assert!(!ended.events.iter().any(|event| event["event"] == "offer"), "no second consent");
+        assert_eq!(listing(&into), ["film"]);
+        assert!(fs::read(into.join("film")).unwrap() == content);
+        assert_eq!(transfers(&bob).len(), 0);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_get_that_was_stopped_says_how_to_go_on_and_can_be_given_up() {
+    let (alice, bob) = (Node::new(), Node::new());
+    let (_sharer, _, get) = under_way(&alice, &bob, &noise(24 << 20));
+    get.interrupt();
+    let ended = get.end();
+    ended.expect_error(130, "are kept here. To go on: `hither ");
+    let listed = transfers(&bob);
+    let id = listed[0]["transfer"].as_str().unwrap();
+    bob.run(&["transfers", "cancel", &id[..8]]).expect(0);
+    assert_eq!(listing(&bob.path("in")), Vec::<String>::new(), "neither partial file nor journal");
+    assert_eq!(transfers(&bob).len(), 0);
 }

@@ -82,6 +82,18 @@ pub enum Work {
     /// Hash each chunk with [`chunk_value`](crate::transfer::hash::chunk_value) and write it to its partial file
     /// if the value is the one given. Result: [`Done::Written`].
     Write(Vec<WriteChunk>),
+    /// Read the next chunk of the stream that a transfer offers, and hash it: as many bytes as a chunk has, or what is
+    /// left, once at least one more byte or the end has come. It takes as long as the stream does, and holds up nothing
+    /// else. Result: [`Done::StreamRead`].
+    ReadStream {
+        /// The transfer.
+        transfer: TransferId,
+        /// Bytes that were read before.
+        offset: u64,
+    },
+    /// Hash each chunk, and append it to the program's output if the value is the one given. Requests are carried out
+    /// one after the other, in the order given. Result: [`Done::Written`].
+    Output(Vec<WriteChunk>),
     /// Make chunks that were written durable, and note them in the transfer's journal. No two of one transfer are
     /// under way at once. Result: [`Done::Checkpointed`].
     Checkpoint {
@@ -242,6 +254,17 @@ pub struct HashedChunk {
     pub value: ChunkValue,
 }
 
+/// The next chunk of a stream, with its hash.
+#[derive(Debug, Clone)]
+pub struct StreamChunk {
+    /// The bytes: as many as a chunk has, or fewer at the end.
+    pub data: Bytes,
+    /// Their value, for a file of the size that [`stream_size`](crate::transfer::stream_size) gives.
+    pub value: ChunkValue,
+    /// Whether no more comes.
+    pub last: bool,
+}
+
 /// A file that is being received. While it is not whole it stands beside its final name, called [`partial_name`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartialFile {
@@ -262,7 +285,7 @@ pub struct WriteChunk {
     pub into: Arc<PathBuf>,
     /// The file.
     pub target: PartialFile,
-    /// The whole file's size, in bytes.
+    /// The whole file's size, in bytes; of a stream, what [`stream_size`](crate::transfer::stream_size) gives.
     pub size: u64,
     /// Where the chunk begins, in bytes.
     pub offset: u64,
@@ -342,6 +365,8 @@ pub enum Done {
     Checkpointed(Result<(), StorageError>),
     /// For each file in order.
     Finished(Vec<Result<(), StorageError>>),
+    /// What came of the stream.
+    StreamRead(Result<StreamChunk, StorageError>),
     /// For each link in order: whether it is there. `false`: this disk, or this user's rights, allow none.
     Sealed(Vec<Result<bool, StorageError>>),
     /// Whether there is a journal to go on from.
@@ -408,6 +433,8 @@ pub enum StorageError {
     Changed,
     /// The content does not have the expected value; nothing was written.
     Mismatch,
+    /// Whoever read the program's output has gone away.
+    Closed,
     /// This runtime's disk cannot do that kind of work.
     Unsupported,
     /// Anything else, in the operating system's words.

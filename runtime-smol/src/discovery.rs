@@ -3,6 +3,8 @@
 //! What is announced is what the node gives and where its sockets are. No name of the machine or of its user is
 //! in it.
 
+mod question;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::future;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -11,6 +13,9 @@ use std::time::Duration;
 use hither_protocol::{Announcement, Sighting, Surroundings};
 use mdns_sd::{IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 use smol::Timer;
+use smol::future::or;
+
+use self::question::Question;
 
 /// The service, as the examples of RFC 6763, section 4.1, write it.
 const SERVICE: &str = "_hither._udp.local.";
@@ -39,6 +44,7 @@ pub(crate) struct Discovery {
 struct Running {
     daemon: ServiceDaemon,
     events: Receiver<ServiceEvent>,
+    question: Question,
     /// What is announced, with the full name of each.
     registered: Vec<(Announcement, String)>,
 }
@@ -94,14 +100,20 @@ impl Discovery {
                 return told;
             }
             let Some(running) = &mut self.running else { return future::pending().await };
-            match running.events.recv_async().await {
-                Ok(event) => {
+            let browsed = async { Heard::Browsed(running.events.recv_async().await.ok()) };
+            let answered = async { Heard::Answered(running.question.answer().await) };
+            match or(browsed, answered).await {
+                Heard::Answered(sightings) => {
+                    let told: Vec<_> = sightings.into_iter().filter_map(|it| self.sighted(it)).collect();
+                    self.pending.extend(told);
+                }
+                Heard::Browsed(Some(event)) => {
                     if let Some(told) = self.translate(event) {
                         return told;
                     }
                 }
                 // The library drops a receiver that lags behind, without a word.
-                Err(_) => {
+                Heard::Browsed(None) => {
                     Timer::after(AGAIN.0).await;
                     match insist(|| running.daemon.browse(SERVICE)).await {
                         Some(events) => running.events = events,
@@ -134,7 +146,8 @@ impl Discovery {
             insist(|| daemon.enable_interface(on.clone())).await?;
         }
         let events = insist(|| daemon.browse(SERVICE)).await?;
-        Some(Running { daemon, events, registered: Vec::new() })
+        let question = Question::ask(self.interface.as_deref(), &self.addresses);
+        Some(Running { daemon, events, question, registered: Vec::new() })
     }
 
     /// Lets the network know what is announced now and was not, and what is no more.
@@ -172,18 +185,21 @@ impl Discovery {
         }
     }
 
+    /// Tells of an instance, unless it is one's own or one too many.
+    fn sighted(&mut self, sighting: Sighting) -> Option<Surroundings> {
+        let known = self.seen.contains(&sighting.instance);
+        if self.own.contains(&sighting.instance) || (self.seen.len() >= MOST_SEEN && !known) {
+            return None;
+        }
+        self.seen.insert(sighting.instance.clone());
+        Some(Surroundings::Sighted(sighting))
+    }
+
     fn translate(&mut self, event: ServiceEvent) -> Option<Surroundings> {
         match event {
             ServiceEvent::ServiceResolved(service) => {
                 let sighting = sighting(&service)?;
-                if self.own.contains(&sighting.instance) {
-                    return None;
-                }
-                if self.seen.len() >= MOST_SEEN && !self.seen.contains(&sighting.instance) {
-                    return None;
-                }
-                self.seen.insert(sighting.instance.clone());
-                Some(Surroundings::Sighted(sighting))
+                self.sighted(sighting)
             }
             ServiceEvent::ServiceRemoved(_, name) => {
                 let instance = instance(&name)?;
@@ -192,6 +208,12 @@ impl Discovery {
             _ => None,
         }
     }
+}
+
+/// What comes of browsing, or of asking.
+enum Heard {
+    Browsed(Option<ServiceEvent>),
+    Answered(Vec<Sighting>),
 }
 
 fn sighting(service: &ResolvedService) -> Option<Sighting> {

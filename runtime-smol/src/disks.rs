@@ -1,4 +1,4 @@
-//! The threads that do a node's storage work: one for the records, in order, and a few for files.
+//! The threads that do a node's storage work: one for the records, in order, a few for files, and one for each pipe.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use smol::channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::disk::Disk;
 use crate::input::Input;
+use crate::pipes::{self, Pipes};
 use crate::records::Records;
 
 /// Threads for file work: two to read, hash and write while another waits for the disk to make things durable.
@@ -24,12 +25,15 @@ const FOLDED: usize = 64;
 pub(crate) struct Disks {
     records: Sender<StorageRequest>,
     files: Sender<StorageRequest>,
+    /// Of what is read from a pipe, and of what is written to one.
+    input: Option<Sender<StorageRequest>>,
+    output: Option<Sender<StorageRequest>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Disks {
     /// Starts the threads. Their results go to `done`; whoever reads there must not wait for the threads.
-    pub(crate) fn start(home: PathBuf, done: &Sender<Input>) -> io::Result<Self> {
+    pub(crate) fn start(home: PathBuf, pipes: Pipes, done: &Sender<Input>) -> io::Result<Self> {
         let (records, queue) = bounded(WAITING);
         let mut threads = Vec::with_capacity(1 + FILE_THREADS);
         threads.push(spawn("hither-records", {
@@ -42,7 +46,20 @@ impl Disks {
             let (disk, queue, done) = (disk.clone(), queue.clone(), done.clone());
             threads.push(spawn("hither-files", move || move_files(&disk, &queue, &done))?);
         }
-        Ok(Self { records, files, threads })
+        // Whoever is at the other end of a pipe may never let go of it, so nobody waits for these.
+        let input = pipes.input.map(|stream| {
+            let (requests, queue) = bounded(WAITING);
+            let done = done.clone();
+            spawn("hither-input", move || read_input(pipes::Input::new(stream), &queue, &done))?;
+            io::Result::Ok(requests)
+        });
+        let output = pipes.output.map(|stream| {
+            let (requests, queue) = bounded(WAITING);
+            let done = done.clone();
+            spawn("hither-output", move || write_output(pipes::Output::new(stream), &queue, &done))?;
+            io::Result::Ok(requests)
+        });
+        Ok(Self { records, files, input: input.transpose()?, output: output.transpose()?, threads })
     }
 
     /// Hands a request to its threads. Gives it back when too many wait already.
@@ -50,6 +67,9 @@ impl Disks {
     pub(crate) fn submit(&self, request: StorageRequest) -> Result<(), StorageRequest> {
         let queue = match request.work {
             Work::Load | Work::Commit(_) => &self.records,
+            // Without a pipe the files' threads say so.
+            Work::ReadStream { .. } => self.input.as_ref().unwrap_or(&self.files),
+            Work::Output(_) => self.output.as_ref().unwrap_or(&self.files),
             _ => &self.files,
         };
         // The queues close with this value only.
@@ -58,7 +78,7 @@ impl Disks {
 
     /// Waits until the threads have done what waits.
     pub(crate) fn join(self) {
-        drop((self.records, self.files));
+        drop((self.records, self.files, self.input, self.output));
         for thread in self.threads {
             let _ = thread.join();
         }
@@ -73,6 +93,20 @@ fn move_files(disk: &Disk, queue: &Receiver<StorageRequest>, done: &Sender<Input
     while let Ok(request) = queue.recv_blocking() {
         // Nobody is left to tell when the loop has ended; the work itself still counts.
         let _ = done.send_blocking(Input::Stored(request.id, disk.perform(request.work)));
+    }
+}
+
+fn read_input(mut input: pipes::Input, queue: &Receiver<StorageRequest>, done: &Sender<Input>) {
+    while let Ok(StorageRequest { id, work }) = queue.recv_blocking() {
+        let Work::ReadStream { offset, .. } = work else { continue };
+        let _ = done.send_blocking(Input::Stored(id, Done::StreamRead(input.chunk(offset))));
+    }
+}
+
+fn write_output(mut output: pipes::Output, queue: &Receiver<StorageRequest>, done: &Sender<Input>) {
+    while let Ok(StorageRequest { id, work }) = queue.recv_blocking() {
+        let Work::Output(chunks) = work else { continue };
+        let _ = done.send_blocking(Input::Stored(id, Done::Written(output.append(&chunks))));
     }
 }
 

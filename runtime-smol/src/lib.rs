@@ -7,6 +7,7 @@
 //!   `watch`;
 //! - [`disk`] and [`records`] do storage work on the threads of `disks`; both are plain blocking code that another
 //!   runtime can use;
+//! - `pipes` are what a program is fed and feeds, [`Pipes`], on threads of their own;
 //! - [`interrupt`] is for programs: Ctrl-C as a value.
 
 pub mod disk;
@@ -20,6 +21,7 @@ mod driver;
 mod input;
 mod interfaces;
 mod machine;
+mod pipes;
 mod runtime;
 mod sockets;
 mod streams;
@@ -27,4 +29,5 @@ mod watch;
 
 pub use hither_protocol::{Event, Node};
 pub use machine::{has_aes, max_datagram};
+pub use pipes::Pipes;
 pub use runtime::{Options, Runtime, StartError};

@@ -56,6 +56,10 @@ impl Records {
             Work::Finish(files) => {
                 Done::Finished(files.iter().map(|_| Err(StorageError::Unsupported)).collect())
             }
+            Work::ReadStream { .. } => Done::StreamRead(Err(StorageError::Unsupported)),
+            Work::Output(chunks) => {
+                Done::Written(chunks.iter().map(|_| Err(StorageError::Unsupported)).collect())
+            }
             Work::Seal { links, .. } => {
                 Done::Sealed(links.iter().map(|_| Err(StorageError::Unsupported)).collect())
             }

@@ -20,6 +20,7 @@ use crate::disks::Disks;
 use crate::driver::Driver;
 use crate::input::Input;
 use crate::interfaces::Used;
+use crate::pipes::Pipes;
 use crate::sockets::Sockets;
 use crate::streams::Streams;
 use crate::watch::{Reachable, Watch, Watched};
@@ -100,6 +101,15 @@ impl Runtime {
     /// See [`StartError`]. Records that cannot be opened are no error here: the node tells, by
     /// [`Event::StorageFailed`].
     pub fn start(options: Options, identity: Identity) -> Result<Self, StartError> {
+        Self::start_with_pipes(options, identity, Pipes::default())
+    }
+
+    /// The same, with pipes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::start`].
+    pub fn start_with_pipes(options: Options, identity: Identity, pipes: Pipes) -> Result<Self, StartError> {
         let Options { home, interface, port, discovery, config } = options;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| StartError::NoEntropy)?;
@@ -115,7 +125,7 @@ impl Runtime {
         let (inputs, queue) = bounded(INPUTS);
         let (event_sender, events) = bounded(EVENTS);
         let reachable = Arc::new(Mutex::new(used.reachable(&bound)));
-        let disks = Disks::start(home, &inputs).map_err(StartError::NoThread)?;
+        let disks = Disks::start(home, pipes, &inputs).map_err(StartError::NoThread)?;
         let watched = Watched { interface, bound: bound.clone(), discovery, reachable: reachable.clone() };
         let watch = Watch::start(watched, inputs.clone()).map_err(StartError::NoThread)?;
         let leftovers = Leftovers(queue.clone());

@@ -50,6 +50,9 @@ pub struct Disk {
     records: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
     /// What the program holds open.
     open: BTreeMap<TransferId, Open>,
+    /// What the program is fed, and what it has fed others.
+    input: Vec<u8>,
+    output: Vec<u8>,
     /// In the order they were asked for.
     pending: Vec<Pending>,
     faults: Faults,
@@ -57,8 +60,9 @@ pub struct Disk {
     random: Random,
     /// When the bytes asked for so far have passed.
     busy_until: Duration,
-    /// When the last `Load` or `Commit` so far is done.
+    /// When the last `Load` or `Commit` so far is done, and the last `Output`.
     records_until: Duration,
+    output_until: Duration,
     last_modified: i64,
     outstanding: u64,
     peak_outstanding: u64,
@@ -82,12 +86,15 @@ impl Disk {
             tree: Tree::default(),
             records: BTreeMap::new(),
             open: BTreeMap::new(),
+            input: Vec::new(),
+            output: Vec::new(),
             pending: Vec::new(),
             faults: Faults::default(),
             timing: Timing::default(),
             random,
             busy_until: Duration::ZERO,
             records_until: Duration::ZERO,
+            output_until: Duration::ZERO,
             last_modified: 1_700_000_000_000,
             outstanding: 0,
             peak_outstanding: 0,
@@ -117,6 +124,10 @@ impl Disk {
         if matches!(kind, Kind::Load | Kind::Commit) {
             done = done.max(self.records_until);
             self.records_until = done;
+        }
+        if kind == Kind::Output {
+            done = done.max(self.output_until);
+            self.output_until = done;
         }
         let failure = self.faults.next_failure(kind);
         assert!(self.pending.iter().all(|pending| pending.id != id), "two requests are called {}", id.0);
@@ -178,7 +189,9 @@ fn bytes_of(work: &Work) -> u64 {
     match work {
         Work::Read(chunks) => chunks.iter().map(|chunk| u64::from(chunk.length)).sum(),
         Work::ReadBack(chunks) => chunks.iter().map(|chunk| u64::from(chunk.length)).sum(),
-        Work::Write(chunks) => chunks.iter().map(|chunk| chunk.data.len() as u64).sum(),
+        Work::Write(chunks) | Work::Output(chunks) => {
+            chunks.iter().map(|chunk| chunk.data.len() as u64).sum()
+        }
         _ => 0,
     }
 }

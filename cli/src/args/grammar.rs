@@ -202,6 +202,9 @@ pub(super) struct Get {
     /// the directory to receive into, instead of the current one
     #[argh(option, arg_name = "dir")]
     pub(super) into: Option<PathBuf>,
+    /// go on giving it to others once it is complete, until Ctrl-C, with a ticket of its own
+    #[argh(switch)]
+    pub(super) stay: bool,
     /// the ticket; several of the same content are asked at once
     #[argh(positional, arg_name = "ticket")]
     pub(super) tickets: Vec<Ticket>,

@@ -121,6 +121,8 @@ pub enum Command {
         tickets: Vec<Ticket>,
         /// The directory that it goes into, instead of the current one.
         into: Option<PathBuf>,
+        /// Go on giving it to others.
+        stay: bool,
     },
     /// Who is near and who is known.
     ListPeers,
@@ -291,8 +293,12 @@ fn command_of(command: Subcommand, json: bool) -> Result<Command, String> {
                 }
                 (None, None) => Recipient::Code(ByCode::New(flags.options()?)),
             };
-            if matches!((&to, &content), (Recipient::Code(_), Content::Paths { links: true, .. })) {
-                return Err("--links goes with --to PEER: by a code, links are left out".to_owned());
+            if let (
+                Recipient::Code(ByCode::New(CodeOptions { receivers: 2.., .. })),
+                Content::StandardInput(_),
+            ) = (&to, &content)
+            {
+                return Err("standard input can be read once: --receivers is for paths and text".to_owned());
             }
             Command::Send { to, content }
         }
@@ -334,7 +340,7 @@ fn command_of(command: Subcommand, json: bool) -> Result<Command, String> {
         Subcommand::Get(get) if get.tickets.is_empty() => {
             return Err("give the ticket that `hither share` printed: hither get TICKET".to_owned());
         }
-        Subcommand::Get(get) => Command::Get { tickets: get.tickets, into: get.into },
+        Subcommand::Get(get) => Command::Get { tickets: get.tickets, into: get.into, stay: get.stay },
         Subcommand::ListPeers(_) => Command::ListPeers,
         Subcommand::Pair(pair) => {
             let flags = CodeFlags { words: pair.words, expire: pair.expire, receivers: None };

@@ -190,9 +190,9 @@ pub(super) struct End<'a> {
     pub(super) again: Option<&'a str>,
 }
 
-/// A fetch of what `who` shares came to nothing. `kept` files had been put in place before.
-pub(super) fn get(why: &TransferFailure, who: &str, kept: u32) -> Failure {
-    let end = End { side: Side::Receiving, who, kept, left: None, again: None };
+/// A fetch of what `who` shares came to nothing, for now or for good.
+pub(super) fn get(why: &TransferFailure, end: &End<'_>) -> Failure {
+    let who = end.who;
     match why {
         TransferFailure::Unreachable(why) => {
             let next = match why {
@@ -202,14 +202,22 @@ pub(super) fn get(why: &TransferFailure, who: &str, kept: u32) -> Failure {
                      through? Its address may have changed: ask for a new ticket."
                 }
             };
-            let text = format!("{}. Nothing was received. {next}", unreachable_words(*why, who));
+            let kept = if end.left.is_some() { safe(end) } else { " Nothing was received.".to_owned() };
+            let text = format!("{}.{kept} {next}", unreachable_words(*why, who));
             Failure::new(unreachable_exit(*why), text)
         }
         TransferFailure::Mismatch => {
             let text = "what was sent is not what the ticket names, and nobody else who was reached has it.";
-            Failure::new(Exit::NotVerified, text.to_owned() + &safe(&end))
+            Failure::new(Exit::NotVerified, text.to_owned() + &safe(end))
         }
-        why => transfer(why, &end),
+        TransferFailure::SourceChanged(_) => {
+            let text = format!(
+                "what {who} shares is not any more what the ticket names, and nobody else who was reached has the rest. \
+                 Ask for a new ticket."
+            );
+            Failure::new(Exit::NotVerified, text + &safe(end) + &next(end))
+        }
+        why => transfer(why, end),
     }
 }
 
@@ -273,6 +281,30 @@ impl Left {
              cancel {id}` removes what is here instead."
         )
     }
+}
+
+/// The same where what arrived went to standard output.
+pub(super) fn output(why: &TransferFailure, failure: Failure) -> Failure {
+    let broken = "What was written to standard output is not all of it";
+    let (exit, text) = match why {
+        TransferFailure::Mismatch => (
+            failure.exit,
+            "what arrived is not what was sent. What was written to standard output must not be used. Try again."
+                .to_owned(),
+        ),
+        TransferFailure::Disk(Some(StorageError::Closed)) => (
+            Exit::NotWritable,
+            "whoever read standard output went away before the end, so the transfer was given up.".to_owned(),
+        ),
+        TransferFailure::Disk(Some(error)) => {
+            (Exit::NotWritable, format!("standard output cannot be written: {}. {broken}.", storage(error)))
+        }
+        _ => {
+            let text = failure.text.replace(" Nothing partial was left.", "");
+            (failure.exit, format!("{text} {broken}, and it cannot be gone on with: begin anew."))
+        }
+    };
+    Failure::new(exit, text)
 }
 
 fn transfer_words(why: &TransferFailure, end: &End<'_>) -> (Exit, String) {
@@ -384,8 +416,8 @@ fn transfer_words(why: &TransferFailure, end: &End<'_>) -> (Exit, String) {
         TransferFailure::PeerTooOld => (
             Exit::Version,
             format!(
-                "{who}'s hither is too old to take symbolic links. Nothing was sent. Send without --links, or bring \
-                 both sides to the same version."
+                "{who}'s hither is too old to take symbolic links or a stream. Nothing was sent. Send without --links, a \
+                 file instead of -, or bring both sides to the same version."
             ),
         ),
         TransferFailure::Violation => (
@@ -580,6 +612,7 @@ fn storage(error: &StorageError) -> String {
         StorageError::Exists => "the name is taken".to_owned(),
         StorageError::Changed => "the file changed".to_owned(),
         StorageError::Mismatch => "the content is not what it should be".to_owned(),
+        StorageError::Closed => "whoever read it has gone away".to_owned(),
         StorageError::Unsupported => "this is not supported here".to_owned(),
         StorageError::Other(words) => inert(words),
     }

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use hither_protocol::transfer::Ticket;
-use hither_protocol::{Event, GetError, Rules, Standing};
+use hither_protocol::transfer::{Ticket, TransferId};
+use hither_protocol::{Event, GetError, Rules, Standing, TransferView};
 
-use super::failure;
+use super::failure::{self, End, Side};
 use super::inbox::{Inbox, Manner, Outcome};
 use super::meter::road_of;
 use super::receive::absolute;
 use super::session::{Next, Part, Session};
+use super::{Typed, course, offer, share};
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -20,6 +21,8 @@ pub(super) fn run(
     home: &Home,
     tickets: &[Ticket],
     into: Option<&PathBuf>,
+    stay: bool,
+    typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let Some((ticket, others)) = tickets.split_first() else {
@@ -36,20 +39,71 @@ pub(super) fn run(
         return Err(Failure::new(Exit::Usage, text));
     }
     let into = absolute(into.map_or(Path::new("."), PathBuf::as_path))?;
-    let manner = Manner::new(global, into);
-    let session = Session::open(global, home, "get", Part::Reaching, Rules::default(), screen)?;
-    let outcome = get(&session, ticket, others, manner, screen);
+    let manner = Manner { again: Some(typed.line().to_owned()), ..Manner::new(global, into) };
+    let part = if stay { Part::Reachable } else { Part::Reaching };
+    let session = Session::open(global, home, "get", part, Rules::default(), screen)?;
+    let outcome = fetch(&session, ticket, others, manner, stay, screen);
     session.close();
     outcome
 }
 
+/// Goes on with a fetch that was interrupted, where it was begun.
+pub(super) fn rest(
+    session: &Session,
+    view: &TransferView,
+    ticket: &Ticket,
+    manner: Manner,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let into = view.paths.first().cloned().unwrap_or_default();
+    fetch(session, ticket, &[], Manner { into, ..manner }, false, screen)
+}
+
+fn fetch(
+    session: &Session,
+    ticket: &Ticket,
+    others: &[Ticket],
+    manner: Manner,
+    stay: bool,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let (ours, files) = get(session, ticket, others, manner, screen)?;
+    if stay { give(session, ticket, ours, files, screen) } else { Ok(()) }
+}
+
+/// What was fetched is given to others until Ctrl-C.
+fn give(
+    session: &Session,
+    ticket: &Ticket,
+    ours: TransferId,
+    files: u64,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let own = Ticket::new(ticket.root, ticket.kind, ticket.bytes, session.me(), &[]);
+    share::print(&own, files, session, screen)?;
+    loop {
+        match session.next()? {
+            Next::Event(event) => share::given(&event, ours, session, screen)?,
+            Next::Told(..) | Next::Tick => {}
+            Next::Interrupted => {
+                let next = "Everything had arrived and stays; it is given to nobody any more. `hither share` gives it \
+                            again, under the same root.";
+                return Err(session.interrupted(next));
+            }
+        }
+    }
+}
+
+/// Fetches it. Gives its name here, and how many files it has.
 fn get(
     session: &Session,
     ticket: &Ticket,
     others: &[Ticket],
     manner: Manner,
     screen: &mut Screen,
-) -> Result<(), Failure> {
+) -> Result<(TransferId, u64), Failure> {
+    let again = manner.again.clone().unwrap_or_default();
+    let mut files = 0;
     let (asked, others, into) = (ticket.clone(), others.to_vec(), manner.into.clone());
     let ours = session.ask(move |node, now| {
         for other in &others {
@@ -65,8 +119,15 @@ fn get(
     loop {
         match session.next()? {
             Next::Event(event) => match event {
-                Event::Failed { transfer, why, kept, .. } if transfer == ours => {
-                    return Err(failure::get(&why, &who, kept));
+                Event::Failed { transfer, why, kept, resumable } if transfer == ours => {
+                    let left = if resumable { course::left(session, transfer) } else { None };
+                    let end = End { side: Side::Receiving, who: &who, kept, left, again: Some(&again) };
+                    return Err(failure::get(&why, &end));
+                }
+                Event::SourceChanged { transfer, peer, path } if transfer == ours => {
+                    let (transfer, contact) = (transfer.to_string(), session.contact(peer));
+                    let path = path.as_str().to_owned();
+                    screen.event(&screen::Event::SourceChanged { transfer, peer, contact, path })?;
                 }
                 Event::Connected { peer, address, road } => {
                     let who = session.who(peer);
@@ -81,26 +142,38 @@ fn get(
                 }
                 Event::Offered { transfer, from, manifest, examined, decision, .. } if transfer == ours => {
                     offered = true;
+                    files = offer::files(&manifest);
                     // Whoever shares it, what it holds is seen for the first time here.
                     let standing = Standing::Stranger;
                     let event =
                         Event::Offered { transfer, from, standing, manifest, examined, decision, code: None };
                     match inbox.handle(event, session, screen)? {
                         Outcome::Failed(failure) => return Err(failure),
-                        Outcome::Open | Outcome::Finished(_) => {}
+                        Outcome::Open | Outcome::Finished => {}
                     }
                 }
-                event => match inbox.handle(event, session, screen)? {
-                    Outcome::Finished(_) => return Ok(()),
-                    Outcome::Failed(failure) => return Err(failure),
-                    Outcome::Open => {}
-                },
+                event => {
+                    if let Event::Resuming { transfer, .. } = &event {
+                        files = session.transfer(*transfer).map_or(0, |view| view.files.into());
+                    }
+                    match inbox.handle(event, session, screen)? {
+                        Outcome::Finished => return Ok((ours, files)),
+                        Outcome::Failed(failure) => return Err(failure),
+                        Outcome::Open => {}
+                    }
+                }
             },
-            Next::Told(..) | Next::Tick => {}
+            Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,
+            Next::Tick => {}
             Next::Interrupted => {
-                let next =
-                    "What arrived whole stays, nothing partial is left. The same command fetches again.";
-                return Err(session.interrupted(next));
+                let next = match course::left(session, ours) {
+                    Some(left) => format!("{} are kept here. {}", left.part(), left.next(&again)),
+                    None => {
+                        "What arrived whole stays, nothing partial is left. The same command fetches again."
+                            .to_owned()
+                    }
+                };
+                return Err(session.interrupted(&next));
             }
         }
         if offered && !inbox.is_busy() {

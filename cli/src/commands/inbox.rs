@@ -35,10 +35,8 @@ pub(super) struct Manner {
     pub(super) yes: bool,
     /// What to do where names are taken; the default refuses.
     pub(super) conflict: Conflict,
-    /// Standard output is for content, so messages go to standard error.
-    pub(super) quiet_output: bool,
-    /// The folder is a passing one: what is interrupted cannot be gone on with.
-    pub(super) passing: bool,
+    /// What is received goes to standard output as it comes, and messages to standard error.
+    pub(super) output: bool,
     /// The command that goes on with what was interrupted; `None` where it goes on by itself.
     pub(super) again: Option<String>,
 }
@@ -51,7 +49,7 @@ impl Manner {
             Some(Existing::Rename) => Conflict::Rename,
             Some(Existing::Skip) => Conflict::Skip,
         };
-        Self { into, name: None, yes: global.yes, conflict, quiet_output: false, passing: false, again: None }
+        Self { into, name: None, yes: global.yes, conflict, output: false, again: None }
     }
 
     /// The rules of consent that go with it, where `can_ask` says whether there is someone to ask.
@@ -67,8 +65,9 @@ impl Manner {
             strangers,
             // Another name can only be given with an answer.
             ask_always: self.name.is_some(),
+            output: self.output,
             ask_conflicts: can_ask,
-            forgetful: self.passing,
+            forgetful: self.output,
             ..Rules::default()
         }
     }
@@ -79,7 +78,7 @@ pub(super) enum Outcome {
     /// Nothing that ends one.
     Open,
     /// One is complete.
-    Finished(Vec<PathBuf>),
+    Finished,
     /// Someone who may send tried, and it came to nothing.
     Failed(Failure),
 }
@@ -173,23 +172,25 @@ impl Inbox {
                 if let Some(known) = self.known.get_mut(&transfer) {
                     known.here = known.bytes.saturating_sub(bytes);
                     known.meter = Some(Meter::new(transfer, known.name.clone()));
-                    screen.note(&format!("receiving {} from {}", size(bytes), session.who(known.from)))?;
+                    let what = if bytes > 0 { size(bytes) } else { inert(&known.name) };
+                    screen.note(&format!("receiving {what} from {}", session.who(known.from)))?;
                 }
                 self.tick(session, screen)?;
                 Ok(Outcome::Open)
             }
             Event::Finished { transfer, bytes, took, road, root, paths, .. } => {
                 let Some(known) = self.known.remove(&transfer) else { return Ok(Outcome::Open) };
+                let paths = if self.manner.output { Vec::new() } else { paths };
                 screen.event(&screen::Event::Done {
                     transfer: transfer.to_string(),
                     bytes,
                     took,
                     root: root.to_string(),
-                    paths: paths.clone(),
+                    paths,
                     resumed: known.here,
                     road: road_of(road),
                 })?;
-                Ok(Outcome::Finished(paths))
+                Ok(Outcome::Finished)
             }
             Event::TurnedAway { transfer, from, name, files, bytes } => {
                 screen.event(&screen::Event::Offer {
@@ -242,7 +243,7 @@ impl Inbox {
             Event::Message { id, from, text, .. } => {
                 let contact = session.contact(from);
                 let message = screen::Event::Message { id: id.to_string(), from, contact, text, topic: None };
-                if self.manner.quiet_output {
+                if self.manner.output {
                     screen.note(&message.human())?;
                 } else {
                     screen.event(&message)?;
@@ -276,6 +277,11 @@ impl Inbox {
             bytes: manifest.bytes(),
         })?;
         if let Decision::Refused(why) = decision {
+            if self.manner.output && why == Refusal::Declined {
+                let text = "the offer is not a single file, so -o - does not fit and it was refused. Receive with --into \
+                            DIR.";
+                return Ok(Outcome::Failed(Failure::new(Exit::Usage, text)));
+            }
             let (exit, text) = failure::refused_here(why, &who);
             // Whoever is not meant to send does not end the wait for those who are.
             if why == Refusal::Stranger {
@@ -288,7 +294,8 @@ impl Inbox {
         let road = road.map(|road| format!(" over {}", road_of(road).name())).unwrap_or_default();
         let relation = if strange { " (not a contact)" } else { "" };
         screen.note(&format!("    from {who}{relation}{road}"))?;
-        for line in offer::lines(manifest, Some(examined), &self.manner.into) {
+        let examined_here = (!self.manner.output).then_some(examined);
+        for line in offer::lines(manifest, examined_here, &self.manner.into) {
             screen.note(&line)?;
         }
         self.known.insert(transfer, known);
@@ -405,7 +412,10 @@ impl Inbox {
         };
         let (who, again) = (session.who(known.from), self.manner.again.as_deref());
         let end = End { side: Side::Receiving, who: &who, kept, left, again };
-        let failure = failure::transfer(why, &end);
+        let mut failure = failure::transfer(why, &end);
+        if self.manner.output && known.meter.is_some() {
+            failure = failure::output(why, failure);
+        }
         // A stranger who takes an offer back before it moved does not end the wait.
         if known.standing == Standing::Stranger && known.meter.is_none() && failure.exit == Exit::Refused {
             screen.note(&failure.text)?;

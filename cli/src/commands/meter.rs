@@ -21,12 +21,18 @@ pub(super) struct Meter {
     name: String,
     pace: Pace,
     shown: Option<Instant>,
+    hashing: bool,
 }
 
 impl Meter {
     /// `name` is what the transfer is called, as its sender has it.
     pub(super) fn new(transfer: TransferId, name: String) -> Self {
-        Self { transfer, name, pace: Pace::default(), shown: None }
+        Self { transfer, name, pace: Pace::default(), shown: None, hashing: false }
+    }
+
+    /// The same for a share that is being hashed.
+    pub(super) fn of_hashing(share: TransferId, name: String) -> Self {
+        Self { hashing: true, ..Self::new(share, name) }
     }
 
     /// Shows the progress if it is time.
@@ -38,8 +44,11 @@ impl Meter {
         }
         let transfer = self.transfer;
         let Some(progress) = session.ask(move |node, _| node.progress(transfer)) else { return Ok(()) };
-        // Without a link there is nothing to show.
-        let Some(road) = progress.road else { return Ok(()) };
+        // Without a link there is nothing to show, but for what is hashed; nor of a stream before its first byte.
+        let shown = progress.done > 0 || progress.total > 0;
+        if !(self.hashing || progress.road.is_some() && shown) {
+            return Ok(());
+        }
         self.shown = Some(now);
         screen.event(&Event::Progress(Progress {
             transfer: transfer.to_string(),
@@ -47,7 +56,7 @@ impl Meter {
             done: progress.done,
             total: progress.total,
             rate: self.pace.at(now, progress.done),
-            road: road_of(road),
+            road: progress.road.map(road_of),
         }))
     }
 }

@@ -56,7 +56,9 @@ pub(crate) fn run(arguments: Arguments, typed: &Typed, screen: &mut Screen) -> R
         Command::Pair { way, name } => pair::run(&global, &home(&global)?, way, name, screen),
         Command::Msg { to, text } => msg::run(&global, &home(&global)?, &to, &text, screen),
         Command::Share { paths } => share::run(&global, &home(&global)?, &paths, screen),
-        Command::Get { tickets, into } => get::run(&global, &home(&global)?, &tickets, into.as_ref(), screen),
+        Command::Get { tickets, into, stay } => {
+            get::run(&global, &home(&global)?, &tickets, into.as_ref(), stay, typed, screen)
+        }
         Command::ListPeers => list_peers::run(&global, &home(&global)?, screen),
         Command::Contacts(command) => contacts::run(&global, &home(&global)?, &command, screen),
         Command::Transfers(command) => transfers::run(&global, &home(&global)?, &command, typed, screen),

@@ -30,6 +30,7 @@ pub(super) fn lines(manifest: &Manifest, examined: Option<&Examined>, into: &Pat
         let (slash, what) = match &entry.kind {
             EntryKind::File(bytes) => ("", size(*bytes)),
             EntryKind::Directory => ("/", "folder".to_owned()),
+            EntryKind::Stream => ("", "a stream, of a size that is not known yet".to_owned()),
             EntryKind::Link(target) => ("", format!("link to {}", inert(target.as_str()))),
         };
         let mark = suspicious(entry.path.as_str()).map(|why| format!("  (!) {why}")).unwrap_or_default();
@@ -53,7 +54,8 @@ pub(super) fn lines(manifest: &Manifest, examined: Option<&Examined>, into: &Pat
     if let Some(examined) = examined {
         let into = inert(&into.to_string_lossy());
         let (total, free) = (size(manifest.bytes()), size(examined.free));
-        lines.push(format!("    {total} in all, into {into} ({free} free)"));
+        let total = if manifest.is_stream() { "all of it".to_owned() } else { format!("{total} in all") };
+        lines.push(format!("    {total}, into {into} ({free} free)"));
     }
     lines
 }

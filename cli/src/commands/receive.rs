@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hither_protocol::identity::PeerId;
 use hither_protocol::{CodeFor, EnterFor, Event, LinkLoss, Rules};
+use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
 
 use super::code::{How, Meeting, Step};
@@ -17,10 +18,8 @@ use crate::args::{ByCode, Destination, Global, Peer, TypedCode};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
-use crate::screen::Screen;
+use crate::screen::{Screen, content_output};
 
-/// The name of what is received for standard output, while it is on the disk.
-const SPOOLED: &str = "received";
 /// How long someone who was met by a code and was lost may take to come back.
 const LOST: Duration = Duration::from_secs(30);
 /// Where a code is typed.
@@ -41,31 +40,28 @@ pub(super) fn run(
                     it. The code is as good as before.";
         return Err(Failure::new(Exit::Usage, text));
     }
-    let spool = match destination {
+    let output = match destination {
         Destination::StandardOutput if screen.is_json() => {
             return Err(Failure::new(
                 Exit::Usage,
                 "-o - and --json both want standard output: give one of them",
             ));
         }
-        Destination::StandardOutput => Some(spool(home)?),
+        Destination::StandardOutput => Some(content_output()),
         _ => None,
     };
-    let manner =
-        Manner { again: Some(typed.line().to_owned()), ..manner(global, &destination, spool.as_ref())? };
+    let manner = Manner { again: Some(typed.line().to_owned()), ..manner(global, &destination, home)? };
     let mut rules = manner.rules(screen.can_ask());
     rules.only_expected = from.is_some() || by.is_some();
     if let Some(Peer::Address(at)) = from {
         rules.expected = BTreeSet::from([at.peer]);
     }
-    let session = Session::open(global, home, "receive", Part::Reachable, rules.clone(), screen)?;
+    let pipes = Pipes { input: None, output };
+    let (part, first) = (Part::Reachable, rules.clone());
+    let session = Session::open_with_pipes(global, home, "receive", part, first, pipes, screen)?;
     let outcome = wait(&session, from, by, rules, manner, typed, screen);
     session.close();
-    let paths = outcome?;
-    match (spool, paths.first()) {
-        (Some(_), Some(path)) => screen.copy(path),
-        _ => Ok(()),
-    }
+    outcome
 }
 
 #[allow(clippy::too_many_arguments, reason = "what was typed, and where it is carried out")]
@@ -77,13 +73,13 @@ fn wait(
     manner: Manner,
     typed: &Typed,
     screen: &mut Screen,
-) -> Result<Vec<PathBuf>, Failure> {
+) -> Result<(), Failure> {
     let from = from.map(|from| session.resolve(from)).transpose()?;
     if let Some(from) = from {
         rules.expected = BTreeSet::from([from]);
         session.ask(move |node, _| node.set_rules(rules));
     }
-    let aside = manner.quiet_output;
+    let aside = manner.output;
     let mut sender = match by {
         Some(by) => Some(Sender::new(session, by, from, aside, screen)?),
         None => None,
@@ -100,7 +96,7 @@ fn wait(
     }
     let takes_codes = sender.is_none();
     let mut inbox = Inbox::new(manner);
-    let (mut received, mut failure) = (None, None);
+    let (mut received, mut failure) = (false, None);
     loop {
         if takes_codes {
             take_typed(&mut sender, from, inbox.is_busy(), session, screen)?;
@@ -114,7 +110,7 @@ fn wait(
                 }
                 match inbox.handle(event, session, screen)? {
                     Outcome::Open => {}
-                    Outcome::Finished(paths) => received = received.or(Some(paths)),
+                    Outcome::Finished => received = true,
                     Outcome::Failed(why) => failure = failure.or(Some(why)),
                 }
             }
@@ -132,26 +128,24 @@ fn wait(
         }
         inbox.tick(session, screen)?;
         // Transfers that began meanwhile are not cut off.
-        match (&mut received, &mut failure) {
-            _ if inbox.is_busy() => {}
-            (_, Some(_)) => return Err(failure.unwrap_or_else(|| Failure::new(Exit::Fault, ""))),
-            (Some(paths), None) => {
-                if let Some(peer) = sender.and_then(|sender| sender.peer) {
-                    keep::offer(peer, session, screen)?;
-                }
-                return Ok(std::mem::take(paths));
+        match failure.take() {
+            kept if inbox.is_busy() => failure = kept,
+            Some(failure) => return Err(failure),
+            None if received => {
+                return match sender.and_then(|sender| sender.peer) {
+                    Some(peer) => keep::offer(peer, session, screen),
+                    None => Ok(()),
+                };
             }
-            (None, None) => {
-                match sender.as_mut().and_then(|sender| sender.end(session)) {
-                    // It can be typed again.
-                    Some(why) if takes_codes => {
-                        sender = None;
-                        screen.note(&why.text)?;
-                    }
-                    Some(why) => return Err(why),
-                    None => {}
+            None => match sender.as_mut().and_then(|sender| sender.end(session)) {
+                // It can be typed again.
+                Some(why) if takes_codes => {
+                    sender = None;
+                    screen.note(&why.text)?;
                 }
-            }
+                Some(why) => return Err(why),
+                None => {}
+            },
         }
     }
 }
@@ -253,7 +247,7 @@ impl Sender {
     }
 }
 
-fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -> Result<Manner, Failure> {
+fn manner(global: &Global, destination: &Destination, home: &Home) -> Result<Manner, Failure> {
     Ok(match destination {
         Destination::Here => Manner::new(global, absolute(Path::new("."))?),
         Destination::Into(directory) => Manner::new(global, absolute(directory)?),
@@ -268,9 +262,9 @@ fn manner(global: &Global, destination: &Destination, spool: Option<&TempDir>) -
             Manner { name: Some(name), ..Manner::new(global, into) }
         }
         Destination::StandardOutput => {
-            let into = spool.map(|spool| spool.path().to_owned()).unwrap_or_default();
-            let name = Some(SPOOLED.to_owned());
-            Manner { name, quiet_output: true, passing: true, ..Manner::new(global, into) }
+            // Nothing is written there.
+            let into = home.state().to_owned();
+            Manner { output: true, ..Manner::new(global, into) }
         }
     })
 }
@@ -282,7 +276,7 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     path.map_err(|error| Failure::new(Exit::Usage, format!("the current directory is not known: {error}")))
 }
 
-/// A directory for content that comes from or goes to a pipe; gone with the value.
+/// A directory for a line of text while it is sent; gone with the value.
 pub(super) fn spool(home: &Home) -> Result<TempDir, Failure> {
     tempfile::Builder::new().prefix("spool-").tempdir_in(home.state()).map_err(|error| {
         let state = inert(&home.state().to_string_lossy());

@@ -1,18 +1,20 @@
 //! `hither send`: offers files, directories, standard input or a line of text to a peer, and sends what is accepted.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use hither_protocol::Rules;
 use hither_protocol::identity::PeerId;
+use hither_protocol::transfer::{RelativePath, TransferId};
+use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
 
-use super::outgoing::Outgoing;
+use super::outgoing::{Kind, Outgoing};
 use super::receive::{absolute, spool};
 use super::session::{Next, Part, Session};
 use super::{Typed, course, failure, send_by_code};
-use crate::args::{Content, Global, Recipient};
+use crate::args::{ByCode, Content, Global, Recipient};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
@@ -29,29 +31,52 @@ pub(super) fn run(
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    // Before anything else runs: reading standard input may take as long as it likes.
     let (what, spool) = sending(home, content)?;
-    let to = match to {
-        Recipient::Peer(peer) => peer,
-        Recipient::Code(by) => {
-            return send_by_code::run(global, home, by, what, spool.is_some(), typed, screen);
-        }
+    let input: Option<Box<dyn Read + Send>> = match what {
+        Sending::Stream(_) => Some(Box::new(std::io::stdin())),
+        Sending::Paths { .. } => None,
     };
-    // What comes from a pipe is gone with this process, so there is nothing to go on with.
-    let rules = Rules { forgetful: spool.is_some(), ..Rules::default() };
-    let session = Session::open(global, home, "send", Part::reaching(&to), rules, screen)?;
-    let outcome =
-        session.recipient(&to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen));
+    let pipes = Pipes { input, output: None };
+    // A line of text is gone with this process, so there is nothing to go on with.
+    let passing = spool.is_some();
+    let rules = Rules { forgetful: passing, ..Rules::default() };
+    let part = match &to {
+        Recipient::Peer(peer) => Part::reaching(peer),
+        Recipient::Code(ByCode::New(_)) => Part::Offering,
+        Recipient::Code(ByCode::Typed(_)) => Part::Reaching,
+    };
+    let session = Session::open_with_pipes(global, home, "send", part, rules, pipes, screen)?;
+    let outcome = match to {
+        Recipient::Peer(to) => {
+            session.recipient(&to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen))
+        }
+        Recipient::Code(by) => send_by_code::run(&session, by, what, passing, typed, screen),
+    };
     session.close();
     outcome
 }
 
 /// What is offered.
-pub(super) struct Sending {
-    /// Absolute paths.
-    pub(super) paths: Vec<PathBuf>,
-    /// Whether symbolic links go as such.
-    pub(super) links: bool,
+#[derive(Clone)]
+pub(super) enum Sending {
+    Paths {
+        /// Absolute ones.
+        paths: Vec<PathBuf>,
+        /// Whether symbolic links go as such.
+        links: bool,
+    },
+    /// Standard input, as it comes, under this name.
+    Stream(RelativePath),
+}
+
+impl Sending {
+    /// What there is to say of it.
+    pub(super) fn kind(&self) -> Kind {
+        Kind {
+            links: matches!(self, Self::Paths { links: true, .. }),
+            stream: matches!(self, Self::Stream(_)),
+        }
+    }
 }
 
 /// Offers something and follows the transfer to its end. `again` is the command that goes on with it.
@@ -62,14 +87,9 @@ pub(super) fn transfer(
     again: &str,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let Sending { paths, links } = what;
-    let ours = session
-        .ask(move |node, now| match links {
-            true => node.offer_with_links(now, peer, paths),
-            false => node.offer(now, peer, paths),
-        })
-        .map_err(failure::offer)?;
-    let mut outgoing = Outgoing::new(ours, peer, links, false, again.to_owned(), session);
+    let kind = what.kind();
+    let ours = offer(session, peer, what)?;
+    let mut outgoing = Outgoing::new(ours, peer, kind, false, again.to_owned(), session);
     loop {
         match session.next()? {
             Next::Event(event) => {
@@ -83,6 +103,16 @@ pub(super) fn transfer(
         }
         outgoing.tick(session, screen)?;
     }
+}
+
+/// Offers something.
+pub(super) fn offer(session: &Session, peer: PeerId, what: Sending) -> Result<TransferId, Failure> {
+    let offered = session.ask(move |node, now| match what {
+        Sending::Paths { paths, links: true } => node.offer_with_links(now, peer, paths),
+        Sending::Paths { paths, links: false } => node.offer(now, peer, paths),
+        Sending::Stream(name) => node.offer_stream(now, peer, &name),
+    });
+    offered.map_err(failure::offer)
 }
 
 /// Says what of the paths is not sent; `links`: symbolic links are, where they stay inside.
@@ -113,22 +143,21 @@ fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), 
         // The same paths are the same transfer, wherever they are named from.
         Content::Paths { paths, links } => {
             let paths = paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
-            return Ok((Sending { paths, links }, None));
+            return Ok((Sending::Paths { paths, links }, None));
         }
         Content::Text(text, _) if text.is_empty() => {
             return Err(Failure::new(Exit::Usage, "there is no text to send: --text TEXT"));
         }
-        Content::Text(text, name) => (name, Some(text)),
-        Content::StandardInput(name) => (name, None),
+        Content::Text(text, name) => (name, text),
+        Content::StandardInput(name) => {
+            let name = RelativePath::new([name.as_str()])
+                .map_err(|why| Failure::new(Exit::Usage, format!("this is no name for a file: {why}")))?;
+            return Ok((Sending::Stream(name), None));
+        }
     };
     let spool = spool(home)?;
     let path = spool.path().join(name.as_str());
     let mut file = File::create_new(&path).map_err(failed)?;
-    match text {
-        Some(text) => writeln!(file, "{text}").map_err(failed)?,
-        None => {
-            std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(failed)?;
-        }
-    }
-    Ok((Sending { paths: vec![path], links: false }, Some(spool)))
+    writeln!(file, "{text}").map_err(failed)?;
+    Ok((Sending::Paths { paths: vec![path], links: false }, Some(spool)))
 }

@@ -11,7 +11,7 @@ use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::TransferId;
 use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView};
 use hither_runtime_smol::interrupt::Interrupts;
-use hither_runtime_smol::{Options, Runtime, has_aes, max_datagram};
+use hither_runtime_smol::{Options, Pipes, Runtime, has_aes, max_datagram};
 
 use super::desk::{Answer, Desk, Request, Ticket};
 use super::{failure, id};
@@ -89,7 +89,20 @@ impl Session {
         rules: Rules,
         screen: &mut Screen,
     ) -> Result<Self, Failure> {
-        Self::open_locked(home.lock(command)?, global, home, part, rules, screen)
+        Self::open_with_pipes(global, home, command, part, rules, Pipes::default(), screen)
+    }
+
+    /// The same with what the node is fed, or feeds.
+    pub(super) fn open_with_pipes(
+        global: &Global,
+        home: &Home,
+        command: &str,
+        part: Part,
+        rules: Rules,
+        pipes: Pipes,
+        screen: &mut Screen,
+    ) -> Result<Self, Failure> {
+        Self::start(home.lock(command)?, global, home, part, rules, pipes, screen)
     }
 
     /// The same on a home that this process has.
@@ -99,6 +112,18 @@ impl Session {
         home: &Home,
         part: Part,
         rules: Rules,
+        screen: &mut Screen,
+    ) -> Result<Self, Failure> {
+        Self::start(lock, global, home, part, rules, Pipes::default(), screen)
+    }
+
+    fn start(
+        lock: HomeLock,
+        global: &Global,
+        home: &Home,
+        part: Part,
+        rules: Rules,
+        pipes: Pipes,
         screen: &mut Screen,
     ) -> Result<Self, Failure> {
         let identity = id::identity(home, screen)?;
@@ -128,7 +153,8 @@ impl Session {
             },
             config,
         };
-        let runtime = Runtime::start(options, identity).map_err(|error| failure::start(&error))?;
+        let runtime =
+            Runtime::start_with_pipes(options, identity, pipes).map_err(|error| failure::start(&error))?;
         let (takes_offers, desk) = (part == Part::Reachable, RefCell::new(Desk::new(home)));
         let mut session =
             Self { runtime, contacts: Vec::new(), me, records, takes_offers, desk, _lock: lock };

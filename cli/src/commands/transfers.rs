@@ -1,6 +1,7 @@
 //! `hither transfers`: lists what is under way or was interrupted, lets it stand still, goes on with it, gives it up;
 //! through the process that has the home, or with a node of its own.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hither_protocol::transfer::TransferId;
@@ -10,7 +11,7 @@ use super::desk::{self, Answer, Holder, Request, parse_id};
 use super::inbox::{Inbox, Manner, Outcome};
 use super::send::Sending;
 use super::session::{Next, Part, Session};
-use super::{Typed, course, failure, send};
+use super::{Typed, course, failure, get, send};
 use crate::args::{Global, TransferPrefix, TransfersCommand, TransfersResume};
 use crate::exit::{Exit, Failure};
 use crate::home::{Home, HomeLock};
@@ -233,10 +234,12 @@ fn go_on(
                 session.ask(move |node, now| node.add_address(now, peer, address));
             }
             if view.sending {
-                {
-                    let what = Sending { paths: view.paths, links: view.links };
-                    send::transfer(&session, view.peer, what, typed.line(), screen)
-                }
+                let what = Sending::Paths { paths: view.paths, links: view.links };
+                send::transfer(&session, view.peer, what, typed.line(), screen)
+            } else if let Some(ticket) = &view.ticket {
+                let manner =
+                    Manner { again: Some(typed.line().to_owned()), ..Manner::new(global, PathBuf::new()) };
+                get::rest(&session, &view, ticket, manner, screen)
             } else {
                 receive_rest(&session, &view, global, typed, screen)
             }
@@ -296,9 +299,9 @@ fn receive_rest(
                     Event::Finished { transfer: of, .. } | Event::Failed { transfer: of, .. } if *of == transfer
                 );
                 match inbox.handle(event, session, screen)? {
-                    Outcome::Finished(_) if ours => return Ok(()),
+                    Outcome::Finished if ours => return Ok(()),
                     Outcome::Failed(failure) if ours || !inbox.is_busy() => return Err(failure),
-                    Outcome::Open | Outcome::Finished(_) | Outcome::Failed(_) => {}
+                    Outcome::Open | Outcome::Finished | Outcome::Failed(_) => {}
                 }
             }
             Next::Told(transfer, paused) => course::told(transfer, paused, screen)?,

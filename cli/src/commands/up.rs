@@ -37,7 +37,7 @@ fn stay(session: &Session, manner: Manner, screen: &mut Screen) -> Result<(), Fa
                 super::msg::show_state(session, id, to, state, screen)?;
             }
             Next::Event(event) => match inbox.handle(event, session, screen)? {
-                Outcome::Open | Outcome::Finished(_) => {}
+                Outcome::Open | Outcome::Finished => {}
                 Outcome::Failed(failure) => screen.event(&Event::Error(failure))?,
             },
             Next::Told(transfer, paused) => super::course::told(transfer, paused, screen)?,

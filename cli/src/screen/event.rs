@@ -155,6 +155,17 @@ pub enum Event {
         /// The file.
         path: PathBuf,
     },
+    /// A file of what is fetched has changed at someone who gave of it.
+    SourceChanged {
+        /// The transfer.
+        transfer: String,
+        /// Who.
+        peer: PeerId,
+        /// The contact's name, if it is one.
+        contact: Option<String>,
+        /// The file, as it is called there.
+        path: String,
+    },
     /// A peer is asked for nothing more of what is fetched.
     Dropped {
         /// The transfer.
@@ -188,8 +199,8 @@ pub struct Progress {
     pub total: u64,
     /// Bytes a second, lately.
     pub rate: u64,
-    /// Over which road.
-    pub road: Road,
+    /// Over which road; `None` while it is hashed here, before anything travels.
+    pub road: Option<Road>,
 }
 
 /// How content travels.
@@ -290,7 +301,7 @@ impl Event {
             }),
             Self::Progress(Progress { transfer, done, total, rate, road, .. }) => json!({
                 "event": "progress", "transfer": transfer, "done": done, "total": total, "rate": rate,
-                "road": road.name(),
+                "stage": if road.is_some() { "moving" } else { "hashing" }, "road": road.map(Road::name),
             }),
             Self::Done { transfer, bytes, took, root, paths, resumed, road } => {
                 let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
@@ -328,6 +339,9 @@ impl Event {
             Self::Changed { share, path } => {
                 json!({"event": "changed", "share": share, "path": path.to_string_lossy()})
             }
+            Self::SourceChanged { transfer, peer, contact, path } => json!({
+                "event": "changed", "transfer": transfer, "peer": peer.to_string(), "contact": contact, "path": path,
+            }),
             Self::Dropped { transfer, peer, contact, why } => json!({
                 "event": "dropped", "transfer": transfer, "peer": peer.to_string(), "contact": contact,
                 "why": dropped_name(*why),
@@ -405,6 +419,12 @@ impl Event {
                     "{path} is not any more what was shared: nobody gets it from here now. Share it again."
                 )
             }
+            Self::SourceChanged { peer, contact, path, .. } => {
+                let (peer, path) = (who(*peer, contact.as_deref()), inert(path));
+                format!(
+                    "{path} has changed at {peer}'s side: that copy is not taken; others may still have it."
+                )
+            }
             Self::Dropped { peer, contact, why, .. } => {
                 let what = match why {
                     DropReason::WrongContent => "sent what does not belong to this ticket",
@@ -426,14 +446,22 @@ impl Event {
 impl Progress {
     /// On one line without the bar: percent, done and total, rate, time left, road, name.
     pub fn human(&self) -> String {
-        format!("{:>3}% {}", self.parts(100), self.tail())
+        if self.is_stream() { self.tail() } else { format!("{:>3}% {}", self.parts(100), self.tail()) }
     }
 
     /// The same with the bar. What does not fit a terminal is the name, at the end.
     pub fn drawn(&self) -> String {
+        if self.is_stream() {
+            return self.tail();
+        }
         let full = self.parts(BAR);
         let tip = if full < BAR { ">" } else { "" };
         format!("{:>3}% [{:<BAR$}] {}", self.parts(100), "=".repeat(full) + tip, self.tail())
+    }
+
+    /// Of a stream nobody knows how much there will be.
+    fn is_stream(&self) -> bool {
+        self.total == 0 && self.done > 0
     }
 
     /// How many of so many parts are done.
@@ -449,7 +477,11 @@ impl Progress {
             None => "waiting".to_owned(),
         };
         let (done, total, name) = (size(self.done), size(self.total), inert(&self.name));
-        format!("{done}/{total}  {}  {time}  {}  {name}", rate(self.rate), self.road.name())
+        let how = self.road.map_or("hashing", Road::name);
+        if self.is_stream() {
+            return format!("{done}  {}  {how}  {name}", rate(self.rate));
+        }
+        format!("{done}/{total}  {}  {time}  {how}  {name}", rate(self.rate))
     }
 }
 

@@ -6,13 +6,12 @@ mod course;
 mod editor;
 mod event;
 mod human;
+mod output;
 mod progress;
 mod qr;
 mod terminal;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
-use std::path::Path;
+use std::io::{IsTerminal, Write};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,16 +23,13 @@ pub(crate) use course::short;
 pub use course::{Course, Pauser, Transfer, TransferState};
 pub use event::{Delivery, Event, PeerState, Progress, Road};
 pub use human::{count, duration, left, rate, size};
+pub use output::content_output;
 use progress::ProgressLines;
 
 use crate::exit::{Exit, Failure};
-use crate::inert::inert_content;
 
 /// How often a question is looked at for whether it still has a point.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// Bytes of a line that are looked at together on their way to a terminal.
-const LONG_LINE: u64 = 64 * 1024;
 
 /// Where a command's output goes.
 pub struct Screen {
@@ -118,28 +114,14 @@ impl Screen {
         }
     }
 
+    /// What was going on under that name is over: its progress is shown no more.
+    pub fn over(&mut self, transfer: &str) {
+        self.progress.clear(Some(transfer));
+    }
+
     /// Data to standard output, as it is.
     pub fn data(&mut self, text: &str) -> Result<(), Failure> {
         answers::around(|| self.progress.around(|| write(&mut self.out, text)))
-    }
-
-    /// Copies a file to standard output, byte for byte; to a terminal, so that it can be looked at and does no harm.
-    pub fn copy(&mut self, path: &Path) -> Result<(), Failure> {
-        let failed = |error: io::Error| {
-            Failure::new(Exit::NotWritable, format!("output could not be written: {error}"))
-        };
-        let mut file = File::open(path).map_err(failed)?;
-        let mut out = io::stdout().lock();
-        if out.is_terminal() {
-            let mut lines = BufReader::new(file);
-            let mut line = Vec::new();
-            while (&mut lines).take(LONG_LINE).read_until(b'\n', &mut line).map_err(failed)? > 0 {
-                out.write_all(inert_content(&line).as_bytes()).map_err(failed)?;
-                line.clear();
-            }
-            return out.flush().map_err(failed);
-        }
-        io::copy(&mut file, &mut out).and_then(|_| out.flush()).map_err(failed)
     }
 
     /// A line for the person here to standard error, unless they want quiet or JSON.

@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 pub mod person;
+pub mod picture;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};

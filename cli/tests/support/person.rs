@@ -40,6 +40,8 @@ pub struct Watcher {
     pub person: Person,
     pub program: Child,
     drawn: Receiver<String>,
+    /// What was drawn and not looked for.
+    rest: String,
 }
 
 impl Watcher {
@@ -50,19 +52,21 @@ impl Watcher {
         command.stdin(terminal.try_clone().unwrap()).stdout(Stdio::null()).stderr(terminal);
         let program = command.spawn().unwrap();
         let drawn = read_pieces(person.0.try_clone().unwrap());
-        Self { person, program, drawn }
+        Self { person, program, drawn, rest: String::new() }
     }
 
-    /// Waits for a text on the terminal, and gives what came with it.
+    /// Waits for a text on the terminal, and gives what came before it. What comes after it is looked at next.
     pub fn sees(&mut self, wanted: &str) -> String {
-        let mut seen = String::new();
-        while !seen.contains(wanted) {
+        loop {
+            if let Some(at) = self.rest.find(wanted) {
+                let rest = self.rest.split_off(at + wanted.len());
+                return std::mem::replace(&mut self.rest, rest);
+            }
             match self.drawn.recv_timeout(LIMIT) {
-                Ok(piece) => seen += &piece,
-                Err(why) => panic!("no {wanted} came ({why}): {seen:?}"),
+                Ok(piece) => self.rest += &piece,
+                Err(why) => panic!("no {wanted} came ({why}): {:?}", self.rest),
             }
         }
-        seen
     }
 
     /// Ctrl-C, as from elsewhere: this terminal controls nobody.

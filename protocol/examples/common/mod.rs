@@ -73,6 +73,8 @@ pub(crate) fn perform(work: Work) -> Done {
         Work::Prepare { .. } => Done::Prepared(Err(no)),
         Work::Write(chunks) => Done::Written(chunks.iter().map(|_| Err(no.clone())).collect()),
         Work::Finish(files) => Done::Finished(files.iter().map(|_| Err(no.clone())).collect()),
+        Work::ReadStream { .. } => Done::StreamRead(Err(no)),
+        Work::Output(chunks) => Done::Written(chunks.iter().map(|_| Err(no.clone())).collect()),
         Work::Seal { links, .. } => Done::Sealed(links.iter().map(|_| Err(no.clone())).collect()),
         Work::Checkpoint { .. } => Done::Checkpointed(Err(no)),
         Work::Recover { .. } => Done::Recovered(Err(RecoverError::Missing)),

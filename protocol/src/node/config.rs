@@ -55,6 +55,9 @@ pub struct Rules {
     pub expected: BTreeSet<PeerId>,
     /// Refuse everyone but those expected.
     pub only_expected: bool,
+    /// Whether what is accepted goes to the program's output, chunk by chunk as it is checked and in order, and not to
+    /// files. Offers of anything but a single file are refused.
+    pub output: bool,
     /// Whether transfers that are interrupted cannot be gone on with in another run: their folder, or what is sent, is
     /// a passing one.
     pub forgetful: bool,

@@ -130,8 +130,13 @@ impl Node {
             return self.refuse_offer(now, transfer, why);
         }
         let code = self.codes.of(from);
+        // An output has room, and nothing in the way.
+        let examined =
+            if self.rules.output { Examined { free: u64::MAX, ..unoccupied(examined) } } else { examined };
         let taken = !examined.existing.is_empty() && self.rules.conflict == Conflict::Refuse;
-        let decision = if examined.free < needed(&manifest, &examined, self.rules.conflict) {
+        let decision = if self.rules.output && !is_single(&manifest) {
+            Decision::Refused(Refusal::Declined)
+        } else if examined.free < needed(&manifest, &examined, self.rules.conflict) {
             Decision::Refused(Refusal::NoSpace)
         } else if self.rules.ask_always
             || (code.is_some() && self.rules.strangers != Strangers::Accept)
@@ -213,7 +218,11 @@ impl Node {
         examined: &Examined,
         how: Acceptance,
     ) {
-        if examined.free < needed(manifest, examined, how.conflict) {
+        let output = self.rules.output;
+        if output && !is_single(manifest) {
+            return self.refuse_offer(now, transfer, Refusal::Declined);
+        }
+        if !output && examined.free < needed(manifest, examined, how.conflict) {
             let resumable = self.unfinished.contains(transfer);
             self.event(Event::Failed { transfer, why: TransferFailure::DiskFull, kept: 0, resumable });
             return self.refuse_offer(now, transfer, Refusal::NoSpace);
@@ -224,6 +233,7 @@ impl Node {
         }
         let mut skip = EntrySet::default();
         match how.conflict {
+            _ if output => {}
             Conflict::Refuse if !examined.existing.is_empty() => {
                 let (why, resumable) = (TransferFailure::WouldOverwrite, self.unfinished.contains(transfer));
                 self.event(Event::Failed { transfer, why, kept: 0, resumable });
@@ -244,7 +254,7 @@ impl Node {
             now,
             transfer,
             manifest,
-            Terms { into: how.into, places, skip, overwrite, journal: true },
+            Terms { into: how.into, places, skip, overwrite, journal: true, output },
         );
     }
 
@@ -261,7 +271,7 @@ impl Node {
         let found = incoming.found.as_mut().map(std::mem::take);
         let begun = found.is_some();
         let worth = is_journaled(manifest) && !self.rules.forgetful;
-        terms.journal = (begun || worth) && {
+        terms.journal = (begun || worth) && !terms.output && {
             let accepted = Accepted {
                 into: terms.into.clone(),
                 digest: manifest.digest(),
@@ -278,6 +288,10 @@ impl Node {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
         incoming.state = State::Preparing { receiver: Box::new(receiver) };
         incoming.busy = incoming.busy.saturating_add(1);
+        if self.rules.output {
+            // There is nothing to prepare.
+            return self.prepared(now, transfer, Ok(Vec::new()));
+        }
         let work = Work::Prepare { transfer, sender, into, directories, journal };
         self.storage.ask(work, Purpose::Prepare(transfer));
     }
@@ -303,6 +317,15 @@ impl Node {
         }
         asked
     }
+}
+
+/// Whether an offer is one file and nothing else.
+fn is_single(manifest: &Manifest) -> bool {
+    matches!(manifest.entries(), [entry] if entry.is_file())
+}
+
+fn unoccupied(examined: Examined) -> Examined {
+    Examined { existing: Vec::new(), alternatives: Vec::new(), ..examined }
 }
 
 /// What would be in the way of an offer: not what is there of itself, from an attempt before.

@@ -10,7 +10,7 @@ use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::storage::{Examined, RecoverError, ScanError, StorageError};
 use crate::transfer::hash::Root;
-use crate::transfer::{Manifest, Ticket, TransferId};
+use crate::transfer::{Manifest, RelativePath, Ticket, TransferId};
 
 /// Something the user should see.
 #[derive(Debug, Clone)]
@@ -192,6 +192,13 @@ pub enum Event {
         /// Whether sending the same again goes on from here.
         resumable: bool,
     },
+    /// What is to be shared was found, and is being hashed: [`Node::progress`](crate::Node::progress) says how far.
+    Hashing {
+        /// Its name.
+        share: TransferId,
+        /// What is shared.
+        manifest: Arc<Manifest>,
+    },
     /// What was to be shared is hashed: whoever has the ticket can fetch it.
     Shared {
         /// Its name.
@@ -227,6 +234,15 @@ pub enum Event {
         share: TransferId,
         /// The file.
         path: PathBuf,
+    },
+    /// A file of what is fetched has changed at someone who gave of it: they give nothing more of it.
+    SourceChanged {
+        /// What is fetched.
+        transfer: TransferId,
+        /// Who.
+        peer: PeerId,
+        /// The file, as it is called there.
+        path: RelativePath,
     },
     /// Someone is asked for nothing more of what is fetched.
     SourceDropped {
@@ -428,7 +444,7 @@ pub enum TransferFailure {
     Violation,
     /// Nobody who could be asked has it, or the rest of it.
     NobodyHasIt,
-    /// The other side's program is too old for what is in it: symbolic links.
+    /// The other side's program is too old for what is in it: symbolic links, or a stream.
     PeerTooOld,
     /// It has more pieces than can be shared or fetched at once: see [`MAX_PIECES`](crate::transfer::MAX_PIECES).
     TooLarge,

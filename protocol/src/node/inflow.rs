@@ -14,7 +14,7 @@ use crate::storage::{MAX_ENTRIES, MAX_ENTRIES_OF_STRANGER};
 use crate::transfer::TransferId;
 use crate::wire::{
     Answer, ChannelOpen, Chunk, Control, FrameReader, Malformed, OfferHead, parse_chunk, parse_open,
-    parse_part_with_links,
+    parse_part_of_offer,
 };
 use crate::{Event, Refusal, Standing, Why};
 
@@ -68,6 +68,14 @@ impl Inflow {
         }
     }
 
+    /// The fetch of which it carries pieces.
+    pub(super) fn pieces_of(&self) -> Option<TransferId> {
+        match self {
+            Self::Share(share) => share.fetch(),
+            Self::Opening(_) | Self::Manifest(..) | Self::Chunks(..) => None,
+        }
+    }
+
     /// Bytes up to the next place where reading may have to stop.
     fn wanted(&self) -> usize {
         match self {
@@ -96,7 +104,8 @@ impl Node {
                         None => usize::MAX,
                     },
                     Inflow::Chunks(transfer, _, begun) => {
-                        self.shares.readable(now, *transfer, begun.is_some())
+                        let begun = begun.as_ref().map(|(head, _)| *head);
+                        self.readable_of(now, *transfer, begun.as_ref())
                     }
                 };
                 if most == 0 {
@@ -284,7 +293,7 @@ impl Node {
 
     fn manifest_part(&mut self, transfer: TransferId, frame: &[u8]) -> Result<(), Stop> {
         let incoming = self.incoming.get_mut(&transfer).ok_or(Stop::Unwanted)?;
-        let part = parse_part_with_links(frame)?;
+        let part = parse_part_of_offer(frame)?;
         if incoming.list(part, frame.len()) { Ok(()) } else { Err(Stop::Violation) }
     }
 

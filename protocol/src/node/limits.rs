@@ -116,6 +116,22 @@ impl Shares {
         Piece::Ready([head, content])
     }
 
+    /// How many bytes of pieces may be handed to links for a share now. What is handed over is then to be told to
+    /// [`Shares::gave`].
+    pub(super) fn givable(&mut self, now: Instant, share: TransferId) -> usize {
+        usize::try_from(self.send.allowance(now, share)).unwrap_or(usize::MAX)
+    }
+
+    /// So many bytes of a share were handed over.
+    pub(super) fn gave(&mut self, share: TransferId, bytes: usize) {
+        self.send.spend(share, count(bytes));
+    }
+
+    /// A share has nothing to give: it does not stand in line.
+    pub(super) fn gives_nothing(&mut self, share: TransferId) {
+        self.send.forget(share);
+    }
+
     /// Bytes of a chunk that was taken and is not handed over yet.
     pub(super) fn rest(&self, transfer: TransferId) -> u64 {
         self.rests.get(&transfer).map_or(0, |rest| count(rest.content.len()))

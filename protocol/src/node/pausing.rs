@@ -58,6 +58,10 @@ impl Node {
                     let _ = self.offer_paths(now, peer, paths, links);
                 }
                 Way::Receiving(_) => self.ask_to_resume(now, peer, transfer),
+                Way::Fetching(ticket, accepted) => {
+                    // The same: and it is told by events what comes of it.
+                    let _ = self.get(now, &ticket, &[], accepted.into);
+                }
                 Way::Complete(_) => {}
             }
         }
@@ -70,6 +74,9 @@ impl Node {
         if let Some(outgoing) = self.outgoing.get_mut(&transfer) {
             outgoing.paused.here = paused;
             return Some(outgoing.link());
+        }
+        if self.pause_fetch(transfer, paused) {
+            return Some(None);
         }
         let incoming = self.incoming.get_mut(&transfer)?;
         incoming.paused.here = paused;

@@ -14,7 +14,7 @@ use crate::link::LinkKey;
 use crate::node::inflow::Stop;
 use crate::storage::{StorageError, Work, WriteChunk};
 use crate::transfer::hash::Root;
-use crate::transfer::{Entry, Found, Manifest, Receiver, RelativePath, TransferId, WriteFailure};
+use crate::transfer::{Entry, Found, Manifest, Order, Receiver, RelativePath, TransferId, WriteFailure};
 use crate::wire::{Answer, CancelReason, Chunk, Control, OfferHead};
 use crate::{Acceptance, Event, Progress, Refusal, Road, Standing, TransferFailure, Why};
 
@@ -178,8 +178,10 @@ impl Incoming {
                 Some(*until)
             }
             // While this disk works, nothing can be expected of the sender.
-            State::Receiving { .. } if self.busy == 0 && !self.paused.is_paused() => {
-                self.moved.checked_add(STALL)
+            State::Receiving { receiver, theirs, .. } if self.busy == 0 && !self.paused.is_paused() => {
+                // What feeds a stream may take its time, until the sender says that it was all.
+                let waits = receiver.is_stream() && theirs.is_none();
+                self.moved.checked_add(STALL).filter(|_| !waits)
             }
             _ => None,
         }
@@ -250,14 +252,33 @@ impl Node {
         }
     }
 
+    /// How many bytes of a transfer's chunks may be read now, of one that has begun or of the next one's head.
+    pub(super) fn readable_of(&mut self, now: Instant, transfer: TransferId, begun: Option<&Chunk>) -> usize {
+        let receiving = self.incoming.get(&transfer).map(|incoming| &incoming.state);
+        let order = match (receiving, begun) {
+            (Some(State::Receiving { receiver, .. }), Some(head)) => receiver.order(head),
+            // Only its head says whether it is what the others wait for.
+            (Some(State::Receiving { receiver, .. }), None) if receiver.is_output() => Some(Order::Ahead),
+            _ => None,
+        };
+        match order {
+            None => self.shares.readable(now, transfer, begun.is_some()),
+            Some(Order::Next) => self.shares.readable(now, transfer, false),
+            Some(Order::Ahead) => self.shares.readable(now, transfer, true),
+            Some(Order::TooFarAhead) => 0,
+        }
+    }
+
     pub(super) fn chunk_whole(&mut self, transfer: TransferId, head: Chunk, content: Bytes) {
         let receiving = self.incoming.get_mut(&transfer).map(|incoming| &mut incoming.state);
         let Some(State::Receiving { receiver, batch, .. }) = receiving else { return };
-        let Some(write) = receiver.write(&head, content) else { return };
-        self.shares.writes(transfer, u64::from(head.length));
-        batch.heads.push(head);
-        batch.writes.push(write);
-        batch.bytes = batch.bytes.saturating_add(u64::from(head.length));
+        for (head, content) in receiver.arrived(head, content) {
+            let Some(write) = receiver.write(&head, content) else { return };
+            self.shares.writes(transfer, u64::from(head.length));
+            batch.heads.push(head);
+            batch.writes.push(write);
+            batch.bytes = batch.bytes.saturating_add(u64::from(head.length));
+        }
         if batch.bytes >= BATCH_BYTES || batch.writes.len() >= BATCH_CHUNKS {
             self.flush_batch(transfer);
         }
@@ -265,11 +286,13 @@ impl Node {
 
     pub(super) fn flush_batch(&mut self, transfer: TransferId) {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
-        let State::Receiving { batch, .. } = &mut incoming.state else { return };
+        let State::Receiving { batch, receiver, .. } = &mut incoming.state else { return };
+        let output = receiver.is_output();
         let Batch { heads, writes, .. } = std::mem::take(batch);
         if !writes.is_empty() {
             incoming.busy = incoming.busy.saturating_add(1);
-            self.storage.ask(Work::Write(writes), Purpose::Write(transfer, heads));
+            let work = if output { Work::Output(writes) } else { Work::Write(writes) };
+            self.storage.ask(work, Purpose::Write(transfer, heads));
         }
     }
 
@@ -379,7 +402,12 @@ impl Node {
             return;
         };
         match &mut incoming.state {
-            State::Receiving { theirs, .. } => *theirs = Some(root),
+            State::Receiving { theirs, .. } => {
+                *theirs = Some(root);
+                // From here on a stream is waited for no longer than files are.
+                incoming.moves(now);
+                self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
+            }
             State::Ending(_) | State::Suspended { .. } => {}
             _ => self.links.fail(now, link),
         }

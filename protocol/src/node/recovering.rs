@@ -61,7 +61,9 @@ impl Node {
     pub(super) fn recover(&mut self, transfer: TransferId, manifest: &Arc<Manifest>) -> bool {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return false };
         let sender = incoming.from;
-        let Some(accepted) = self.unfinished.accepted(transfer, sender) else { return false };
+        let Some(accepted) = self.unfinished.accepted(transfer, sender).filter(|_| !self.rules.output) else {
+            return false;
+        };
         incoming.state = State::Recovering { manifest: Arc::clone(manifest) };
         incoming.busy = incoming.busy.saturating_add(1);
         let work = Work::Recover {
@@ -155,7 +157,7 @@ impl Node {
         }
         if accepted.digest == manifest.digest() {
             let Accepted { into, places, skip, overwrite, .. } = accepted;
-            let terms = Terms { into, places, skip, overwrite, journal: true };
+            let terms = Terms { into, places, skip, overwrite, journal: true, output: false };
             return self.take_offer(now, transfer, manifest, terms);
         }
         self.examine(transfer, Arc::clone(manifest), accepted.into, None);

@@ -15,10 +15,10 @@ use super::unfinished::is_text;
 use super::{Closing, Node, Purpose};
 use crate::identity::PeerId;
 use crate::link::{ChannelId, LinkKey};
-use crate::storage::{HashedChunk, ReadChunk, ScanError, Scanned, StorageError, Work};
+use crate::storage::{HashedChunk, ReadChunk, ScanError, Scanned, StorageError, StreamChunk, Work};
 use crate::transfer::hash::Root;
-use crate::transfer::{Manifest, ReadFailure, Sender, TransferId, is_journaled};
-use crate::wire::{CancelReason, Control, Wanted, Way, encode_offer, encode_open_chunks, encode_part};
+use crate::transfer::{Manifest, ReadFailure, Sender, StreamSender, TransferId, is_journaled};
+use crate::wire::{CancelReason, Chunk, Control, Wanted, Way, encode_offer, encode_open_chunks, encode_part};
 use crate::{Event, LinkLoss, Progress, Refusal, Road, TransferFailure, Unreachable, Why};
 
 /// How long until a peer that was lost is tried again.
@@ -69,7 +69,7 @@ enum State {
         link: LinkKey,
         /// The link that carries the chunks, once the first channel is to be opened.
         bulk: Option<LinkKey>,
-        sender: Box<Sender>,
+        sender: Box<Source>,
         channels: Vec<ChannelId>,
         since: Instant,
     },
@@ -83,6 +83,62 @@ enum State {
     },
 }
 
+/// What is sent.
+#[derive(Debug)]
+enum Source {
+    Files(Sender),
+    Stream(StreamSender),
+}
+
+impl Source {
+    fn progress(&self) -> (u64, u64) {
+        match self {
+            Self::Files(sender) => sender.progress(),
+            // Nobody knows how much there will be.
+            Self::Stream(stream) => (stream.handed(), 0),
+        }
+    }
+
+    fn resumed(&self) -> u64 {
+        match self {
+            Self::Files(sender) => sender.resumed(),
+            Self::Stream(_) => 0,
+        }
+    }
+
+    fn next_read(&mut self, transfer: TransferId, most: u64) -> Option<(Work, Purpose)> {
+        Some(match self {
+            Self::Files(sender) => {
+                let batch = sender.next_read(most)?;
+                (Work::Read(batch.clone()), Purpose::Read(transfer, batch))
+            }
+            Self::Stream(stream) => {
+                let offset = stream.next_read(most)?;
+                (Work::ReadStream { transfer, offset }, Purpose::ReadStream(transfer))
+            }
+        })
+    }
+
+    fn take_chunk(&mut self) -> Option<(Chunk, Bytes)> {
+        match self {
+            Self::Files(sender) => sender.take_chunk(),
+            Self::Stream(stream) => stream.take_chunk(),
+        }
+    }
+
+    fn root(&self) -> Option<Root> {
+        match self {
+            Self::Files(sender) => sender.root(),
+            Self::Stream(stream) => stream.root(),
+        }
+    }
+
+    /// Whether it waits for what feeds it, and for nothing else.
+    fn is_waiting(&self) -> bool {
+        matches!(self, Self::Stream(stream) if stream.is_waiting())
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Offer {
     manifest: Arc<Manifest>,
@@ -91,7 +147,24 @@ struct Offer {
     revision: u16,
 }
 
+impl Offer {
+    fn new(manifest: Arc<Manifest>, sources: Vec<Arc<PathBuf>>) -> Self {
+        let links = manifest.links().next().is_some();
+        let revision = if manifest.is_stream() { 2 } else { u16::from(links) };
+        Self { manifest, sources, revision }
+    }
+}
+
 impl Outgoing {
+    /// A stream of this manifest.
+    pub(super) fn stream(now: Instant, to: PeerId, manifest: Arc<Manifest>) -> Self {
+        Self {
+            state: State::Waiting,
+            offer: Some(Offer::new(manifest, Vec::new())),
+            ..Self::new(now, to, Vec::new(), false)
+        }
+    }
+
     pub(super) fn new(now: Instant, to: PeerId, paths: Vec<PathBuf>, links: bool) -> Self {
         Self {
             to,
@@ -121,7 +194,7 @@ impl Outgoing {
                 }
             }
             State::Offered { .. } => self.moved.checked_add(ANSWER),
-            State::Sending { .. } if self.paused.is_paused() => None,
+            State::Sending { sender, .. } if self.paused.is_paused() || sender.is_waiting() => None,
             State::Sending { .. } | State::Completing { .. } => self.moved.checked_add(STALL),
         }
     }
@@ -170,6 +243,10 @@ impl Outgoing {
         Progress { peer: self.to, sending: true, done, total, road: self.link().and_then(road) }
     }
 
+    fn is_stream(&self) -> bool {
+        self.offer.as_ref().is_some_and(|offer| offer.manifest.is_stream())
+    }
+
     /// Bytes that the receiver has, as far as this side knows.
     pub(super) fn done(&self) -> Option<u64> {
         match &self.state {
@@ -198,8 +275,7 @@ impl Node {
         let sources = scanned.sources.into_iter().map(Arc::new).collect();
         let to = outgoing.to;
         outgoing.state = State::Waiting;
-        let revision = u16::from(manifest.links().next().is_some());
-        outgoing.offer = Some(Offer { manifest: Arc::clone(&manifest), sources, revision });
+        outgoing.offer = Some(Offer::new(Arc::clone(&manifest), sources));
         self.event(Event::Offering { transfer, manifest, left_out: scanned.left_out });
         match self.links.to(to) {
             Some(link) => self.start_waiting_offers(now, to, link),
@@ -256,9 +332,16 @@ impl Node {
         match (&outgoing.state, outgoing.offer.clone()) {
             (State::Offered { link: on, whole: true, .. }, Some(offer)) if *on == link => {
                 let Offer { manifest, sources, .. } = offer;
-                let Some(sender) = Sender::new(transfer, Arc::clone(&manifest), sources, wanted) else {
-                    return self.links.fail(now, link);
+                let sender = if manifest.is_stream() {
+                    wanted.is_from_the_start().then(|| {
+                        let skipped = wanted.skip.contains(0);
+                        let stream = if skipped { StreamSender::skipped() } else { StreamSender::default() };
+                        Source::Stream(stream)
+                    })
+                } else {
+                    Sender::new(transfer, Arc::clone(&manifest), sources, wanted).map(Source::Files)
                 };
+                let Some(sender) = sender else { return self.links.fail(now, link) };
                 let sender = Box::new(sender);
                 let ((_, bytes), resumed) = (sender.progress(), sender.resumed());
                 let (to, paths, links) = (outgoing.to, outgoing.paths.clone(), outgoing.links);
@@ -343,7 +426,32 @@ impl Node {
         let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
         let State::Sending { link, sender, .. } = &mut outgoing.state else { return };
         let link = *link;
+        let Source::Files(sender) = sender.as_mut() else { return };
         if let Err(failure) = sender.handle_read(asked, results) {
+            self.reading_failed(now, link, transfer, failure);
+        }
+    }
+
+    pub(super) fn stream_read(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        result: Result<StreamChunk, StorageError>,
+    ) {
+        let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
+        let State::Sending { link, sender, .. } = &mut outgoing.state else { return };
+        let link = *link;
+        let Source::Stream(stream) = sender.as_mut() else { return };
+        // However long that took, the other side has not stood still.
+        outgoing.moved = now;
+        self.timers.set_earlier(Why::Offer, now.checked_add(STALL).unwrap_or(now));
+        if let Err(failure) = stream.handle_read(result) {
+            self.reading_failed(now, link, transfer, failure);
+        }
+    }
+
+    fn reading_failed(&mut self, now: Instant, link: LinkKey, transfer: TransferId, failure: ReadFailure) {
+        {
             let (reason, why) = match failure {
                 ReadFailure::Changed(path) => {
                     (CancelReason::SourceChanged, TransferFailure::SourceChanged(Some(path)))
@@ -409,8 +517,8 @@ impl Node {
                 }
                 State::Sending { .. } if outgoing.paused.is_paused() => {}
                 State::Sending { link, bulk, sender, channels, since } => {
-                    while let Some(batch) = sender.next_read(read_ahead) {
-                        self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
+                    while let Some((work, purpose)) = sender.next_read(*transfer, read_ahead) {
+                        self.storage.ask(work, purpose);
                     }
                     let Some(road) =
                         bulk.or_else(|| self.streams.road(now, outgoing.to, *link, sender.progress().1))
@@ -453,8 +561,8 @@ impl Node {
                             Piece::None => break,
                         }
                     }
-                    while let Some(batch) = sender.next_read(read_ahead) {
-                        self.storage.ask(Work::Read(batch.clone()), Purpose::Read(*transfer, batch));
+                    while let Some((work, purpose)) = sender.next_read(*transfer, read_ahead) {
+                        self.storage.ask(work, purpose);
                     }
                     let flushed = channels.iter().all(|channel| {
                         self.links.is_writable(road, *channel) && !self.shares.has_rest(*transfer, *channel)
@@ -463,6 +571,7 @@ impl Node {
                         for channel in channels.iter() {
                             self.links.finish(road, *channel);
                         }
+                        let bytes = bytes.max(sender.progress().0);
                         complete.push((*transfer, *link, *bulk, root, bytes, sender.resumed(), *since));
                     }
                 }
@@ -608,7 +717,8 @@ impl Node {
         for (transfer, to) in lost {
             let Some(outgoing) = self.outgoing.get_mut(&transfer) else { continue };
             let begun = outgoing.again.is_some() || self.unfinished.contains(transfer);
-            if !begun || why == LinkLoss::Closed || self.closing != Closing::No {
+            let stream = outgoing.is_stream();
+            if !begun || stream || why == LinkLoss::Closed || self.closing != Closing::No {
                 self.end_outgoing(transfer, link_failure(why, cancelled && !begun));
                 continue;
             }
@@ -633,7 +743,10 @@ impl Node {
         if let Some(outgoing) = self.outgoing.get(&transfer) {
             return outgoing.done();
         }
-        self.incoming.get(&transfer)?.done()
+        match self.incoming.get(&transfer) {
+            Some(incoming) => incoming.done(),
+            None => self.fetched(transfer),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) enum Purpose {
     Records,
     Scan(TransferId),
     Read(TransferId, Vec<ReadChunk>),
+    ReadStream(TransferId),
     Examine(TransferId),
     Prepare(TransferId),
     Write(TransferId, Vec<Chunk>),
@@ -118,7 +119,8 @@ impl StorageQueue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.purposes.is_empty()
+        // What feeds a stream may take for ever.
+        self.purposes.values().all(|purpose| matches!(purpose, Purpose::ReadStream(_)))
     }
 
     /// Whether nothing is to be committed or removed.

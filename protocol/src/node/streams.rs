@@ -84,9 +84,12 @@ impl Node {
     pub(super) fn run_streams(&mut self, now: Instant) {
         let mut wake: Option<Instant> = None;
         let mut spare = Vec::new();
+        let streams = self.streams.beside.values().map(|beside| beside.stream);
+        let serving: BTreeSet<LinkKey> = streams.filter(|link| self.serves_over(*link)).collect();
         for (peer, beside) in &mut self.streams.beside {
             if beside.up {
-                let used = self.outgoing.values().any(|outgoing| outgoing.bulk() == Some(beside.stream));
+                let sends = self.outgoing.values().any(|outgoing| outgoing.bulk() == Some(beside.stream));
+                let used = sends || serving.contains(&beside.stream);
                 // The last link to a peer is kept like any other.
                 let last = self.links.to(*peer) == Some(beside.stream);
                 beside.until = match beside.until {

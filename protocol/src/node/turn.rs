@@ -73,10 +73,10 @@ impl Node {
             LinkEvent::Down { link, peer, why, cancelled } => {
                 self.streams.gone(link);
                 self.lose_transfers(now, link, why, cancelled);
+                self.sharing_lost(now, link, peer);
                 self.inflows.retain(|(owner, _), _| *owner != link);
                 self.starved.remove(&link);
                 self.revisions.remove(&link);
-                self.sharing_lost(now, link, peer);
                 if self.links.to(peer).is_none() {
                     self.chat.unlinked(peer);
                     self.event(Event::Disconnected { peer, why });
@@ -336,6 +336,9 @@ impl Node {
             (Purpose::Scan(transfer), Done::Scanned(result)) => self.scanned(now, transfer, result),
             (Purpose::Read(transfer, asked), Done::Read(results)) => {
                 self.chunks_read(now, transfer, asked, results);
+            }
+            (Purpose::ReadStream(transfer), Done::StreamRead(result)) => {
+                self.stream_read(now, transfer, result);
             }
             (Purpose::Examine(transfer), Done::Examined(result)) => self.examined(now, transfer, result),
             (Purpose::Prepare(transfer), Done::Prepared(result)) => self.prepared(now, transfer, result),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Conflict, Road};
 use crate::identity::PeerId;
-use crate::transfer::TransferId;
+use crate::transfer::{Ticket, TransferId};
 
 /// How to take an offer.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ pub struct Progress {
     pub sending: bool,
     /// Bytes that the receiver has verified and written, or, on the sending side, that were sent.
     pub done: u64,
-    /// Bytes that will travel in all.
+    /// Bytes that will travel in all; 0 of a stream, as nobody knows.
     pub total: u64,
     /// Over which road, while there is a link.
     pub road: Option<Road>,
@@ -111,6 +111,8 @@ pub struct TransferView {
     pub paths: Vec<PathBuf>,
     /// Whether symbolic links are sent as such.
     pub links: bool,
+    /// What it is fetched with, where it is: [`Node::get`](crate::Node::get) goes on with it.
+    pub ticket: Option<Ticket>,
 }
 
 /// How a transfer stands.

@@ -8,7 +8,7 @@ use super::{Node, Purpose};
 use crate::identity::PeerId;
 use crate::storage::{Change, Record, Table, Work};
 use crate::transfer::hash::Root;
-use crate::transfer::{Manifest, TransferId};
+use crate::transfer::{Manifest, Ticket, TransferId};
 use crate::wire::{Accepted, UnfinishedRecord, Way};
 
 /// Transfers kept at most; what is begun beyond that is not found again.
@@ -51,7 +51,7 @@ impl Unfinished {
     /// The folder that a transfer goes into.
     pub(super) fn folder(&self, transfer: TransferId) -> Option<PathBuf> {
         match &self.get(transfer)?.way {
-            Way::Receiving(accepted) => Some(accepted.into.clone()),
+            Way::Receiving(accepted) | Way::Fetching(_, accepted) => Some(accepted.into.clone()),
             Way::Sending { .. } | Way::Complete(_) => None,
         }
     }
@@ -64,6 +64,24 @@ impl Unfinished {
             }
             _ => None,
         }
+    }
+
+    /// How a fetch was accepted before.
+    pub(super) fn fetch(&self, fetch: TransferId) -> Option<&Accepted> {
+        match &self.get(fetch)?.way {
+            Way::Fetching(_, accepted) => Some(accepted),
+            Way::Sending { .. } | Way::Receiving(_) | Way::Complete(_) => None,
+        }
+    }
+
+    /// The fetch in which this very content was fetched into a folder before, and the ticket it was begun with.
+    pub(super) fn fetching(&self, root: Root, into: &Path) -> Option<(TransferId, Ticket)> {
+        self.iter().find_map(|(id, record)| match &record.way {
+            Way::Fetching(ticket, accepted) if ticket.root == root && accepted.into == into => {
+                Some((id, (**ticket).clone()))
+            }
+            _ => None,
+        })
     }
 
     /// The root of a transfer of this sender that was completed.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::sending::Outgoing;
@@ -10,10 +11,11 @@ use super::{
     Acceptance, AnswerError, Closing, Contact, ContactError, LinkLoss, Node, OfferError, PeerView, Progress,
     Purpose, Refusal, Rules, SendError, State, TransferFailure, TransferState, TransferView,
 };
+use crate::Event;
 use crate::chat::MessageId;
 use crate::identity::PeerId;
 use crate::storage::{Change, Work};
-use crate::transfer::TransferId;
+use crate::transfer::{Entry, EntryKind, Manifest, RelativePath, TransferId};
 use crate::wire::{CancelReason, Control, UnfinishedRecord, Way};
 
 /// Offers and transfers of ours at once.
@@ -67,6 +69,39 @@ impl Node {
         paths: Vec<PathBuf>,
     ) -> Result<TransferId, OfferError> {
         self.offer_paths(now, to, paths, true)
+    }
+
+    /// User in: offer a stream, to arrive as a file of this name. It is read as it comes, by [`Work::ReadStream`], and
+    /// cannot be gone on with once the link is lost.
+    pub fn offer_stream(
+        &mut self,
+        now: Instant,
+        to: PeerId,
+        name: &RelativePath,
+    ) -> Result<TransferId, OfferError> {
+        if to == self.peer_id() {
+            return Err(OfferError::Oneself);
+        }
+        if self.contacts.is_blocked(to) {
+            return Err(OfferError::Blocked);
+        }
+        if self.outgoing.len() >= MAX_OUTGOING || self.closing != Closing::No {
+            return Err(OfferError::TooMany);
+        }
+        let modified = i64::try_from(self.unix_time(now)).unwrap_or(i64::MAX);
+        let (path, kind) = (name.clone(), EntryKind::Stream);
+        let entry = Entry { path, kind, modified, executable: false };
+        let manifest = Manifest::new(name.name().to_owned(), vec![entry]).map_err(|_| OfferError::Nothing)?;
+        let manifest = Arc::new(manifest);
+        let transfer = TransferId(self.ids.bytes());
+        self.outgoing.insert(transfer, Outgoing::stream(now, to, Arc::clone(&manifest)));
+        self.event(Event::Offering { transfer, manifest, left_out: Vec::new() });
+        match self.links.to(to) {
+            Some(link) => self.start_waiting_offers(now, to, link),
+            None => self.seek(now, to),
+        }
+        self.turn(now);
+        Ok(transfer)
     }
 
     pub(super) fn offer_paths(
@@ -129,7 +164,7 @@ impl Node {
 
     /// User in: refuse an offer that was put to the user.
     pub fn refuse(&mut self, now: Instant, transfer: TransferId, why: Refusal) -> Result<(), AnswerError> {
-        let refused = self.stop_share(now, transfer) || self.decline_offer(now, transfer, why);
+        let refused = self.refuse_share(now, transfer) || self.decline_offer(now, transfer, why);
         self.turn(now);
         if refused { Ok(()) } else { Err(AnswerError::Unknown) }
     }
@@ -140,13 +175,15 @@ impl Node {
         cancelled = cancelled || self.stop_share(now, transfer);
         if !cancelled && let Some(record) = self.unfinished.get(transfer) {
             cancelled = true;
-            let sender = record.peer;
+            let (peer, fetched) = (record.peer, matches!(record.way, Way::Fetching(..)));
+            // The journal of a fetch, which comes from whoever has some of it, names this node.
+            let sender = if fetched { self.me.peer_id() } else { peer };
             if let Some(into) = self.unfinished.folder(transfer) {
                 let (partials, directories) = (Vec::new(), Vec::new());
                 let work = Work::Discard { transfer, sender, into, partials, directories };
                 self.storage.ask(work, Purpose::Discard(transfer));
             }
-            if let Some(link) = self.links.to(sender) {
+            if let Some(link) = self.links.to(peer).filter(|_| !fetched) {
                 self.say(now, link, &Control::Cancel { transfer, reason: CancelReason::Cancelled });
             }
             self.forget_record(transfer);
@@ -291,7 +328,7 @@ impl Node {
         let mut views: Vec<_> =
             self.unfinished.iter().map(|(transfer, record)| self.recorded_view(transfer, record)).collect();
         let unrecorded = |id: &&TransferId| !self.unfinished.contains(**id);
-        let now = self.outgoing.keys().chain(self.incoming.keys()).filter(unrecorded);
+        let now = self.outgoing.keys().chain(self.incoming.keys()).chain(self.fetches()).filter(unrecorded);
         views.extend(now.filter_map(|transfer| self.passing_view(*transfer)));
         views.sort_by_key(|view| (view.begun, view.transfer));
         views
@@ -300,8 +337,12 @@ impl Node {
     fn recorded_view(&self, transfer: TransferId, record: &UnfinishedRecord) -> TransferView {
         let (sending, paths) = match &record.way {
             Way::Sending { paths, .. } => (true, paths.clone()),
-            Way::Receiving(accepted) => (false, vec![accepted.into.clone()]),
+            Way::Receiving(accepted) | Way::Fetching(_, accepted) => (false, vec![accepted.into.clone()]),
             Way::Complete(_) => (false, Vec::new()),
+        };
+        let ticket = match &record.way {
+            Way::Fetching(ticket, _) => Some((**ticket).clone()),
+            Way::Sending { .. } | Way::Receiving(_) | Way::Complete(_) => None,
         };
         TransferView {
             transfer,
@@ -315,6 +356,7 @@ impl Node {
             state: self.state_of(transfer, record.paused),
             paths,
             links: matches!(record.way, Way::Sending { links: true, .. }),
+            ticket,
         }
     }
 
@@ -333,6 +375,7 @@ impl Node {
             state: self.state_of(transfer, false),
             paths: Vec::new(),
             links: false,
+            ticket: None,
         })
     }
 
@@ -344,6 +387,8 @@ impl Node {
             outgoing.is_some_and(Outgoing::is_waiting) || incoming.is_some_and(|it| it.is_suspended());
         if paused || there.is_paused() {
             TransferState::Paused
+        } else if let Some(state) = self.fetch_state(transfer) {
+            state
         } else if outgoing.is_none() && incoming.is_none() {
             TransferState::Interrupted
         } else if waits {

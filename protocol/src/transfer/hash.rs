@@ -172,7 +172,8 @@ pub fn collection_root(manifest: &super::Manifest, roots: &BTreeMap<u32, Root>) 
             (super::EntryKind::File(size), Some(root)) => {
                 hasher.update(&[1]).update(&size.to_le_bytes()).update(&root.0)
             }
-            (super::EntryKind::File(_), None) => hasher.update(&[2]),
+            // A stream is alone, so its root is that of the transfer.
+            (super::EntryKind::File(_) | super::EntryKind::Stream, _) => hasher.update(&[2]),
         };
     }
     Root(*hasher.finalize().as_bytes())

@@ -36,6 +36,8 @@ pub enum EntryKind {
     File(u64),
     /// A symbolic link; nothing is below it, and nothing is written through it.
     Link(LinkTarget),
+    /// Content of a size that is not known before its end: the only entry of its offer. It becomes a file.
+    Stream,
 }
 
 impl EntryKind {
@@ -44,6 +46,7 @@ impl EntryKind {
             Self::Directory => 0,
             Self::File(_) => 1,
             Self::Link(_) => 2,
+            Self::Stream => 3,
         }
     }
 }
@@ -108,6 +111,8 @@ pub enum BadManifest {
     Orphan,
     /// A symbolic link that leads out of the outermost entry that it is in, or is outermost itself.
     Escape,
+    /// A stream that is not alone.
+    Stream,
     /// The sizes add up to more than a number can hold.
     TooLarge,
 }
@@ -128,6 +133,9 @@ impl Manifest {
             }
             if entry.target().is_some_and(|target| target.leads(&entry.path).is_none()) {
                 return Err(BadManifest::Escape);
+            }
+            if entry.kind == EntryKind::Stream && (entries.len() != 1 || entry.path.parent().is_some()) {
+                return Err(BadManifest::Stream);
             }
             bytes = bytes.checked_add(entry.size()).ok_or(BadManifest::TooLarge)?;
         }
@@ -165,6 +173,11 @@ impl Manifest {
     /// The symbolic links, with their numbers and where they lead.
     pub fn links(&self) -> impl Iterator<Item = (u32, &Entry, &LinkTarget)> {
         (0_u32..).zip(&self.entries).filter_map(|(number, entry)| Some((number, entry, entry.target()?)))
+    }
+
+    /// Whether it is a stream.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.entries.as_slice(), [entry] if entry.kind == EntryKind::Stream)
     }
 
     /// The files, with their numbers.
@@ -208,7 +221,7 @@ impl Entry {
         // No path holds a NUL, so what comes behind one is no part of it.
         match &self.kind {
             EntryKind::File(_) => {}
-            EntryKind::Directory => drop(hasher.update(&[0, self.kind.number()])),
+            EntryKind::Directory | EntryKind::Stream => drop(hasher.update(&[0, self.kind.number()])),
             EntryKind::Link(target) => {
                 hasher.update(&[0, self.kind.number()]).update(target.as_str().as_bytes());
             }
@@ -218,10 +231,10 @@ impl Entry {
         FileIdentity(identity)
     }
 
-    /// Bytes of content: 0 for a directory or a link.
+    /// Bytes of content: 0 for a directory or a link, and for a stream, as nobody knows yet.
     pub fn size(&self) -> u64 {
         match self.kind {
-            EntryKind::Directory | EntryKind::Link(_) => 0,
+            EntryKind::Directory | EntryKind::Link(_) | EntryKind::Stream => 0,
             EntryKind::File(size) => size,
         }
     }
@@ -235,12 +248,12 @@ impl Entry {
     pub fn target(&self) -> Option<&LinkTarget> {
         match &self.kind {
             EntryKind::Link(target) => Some(target),
-            EntryKind::Directory | EntryKind::File(_) => None,
+            EntryKind::Directory | EntryKind::File(_) | EntryKind::Stream => None,
         }
     }
 
-    /// Whether it is a file.
+    /// Whether it is a file, or becomes one: a stream.
     pub fn is_file(&self) -> bool {
-        matches!(self.kind, EntryKind::File(_))
+        matches!(self.kind, EntryKind::File(_) | EntryKind::Stream)
     }
 }

@@ -11,22 +11,27 @@ mod manifest;
 mod path;
 pub(crate) mod pieces;
 pub(crate) mod proof;
+pub(crate) mod recalled;
 mod receiver;
 mod safe_name;
 pub(crate) mod schedule;
 mod sender;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod unsaved;
 
 pub(crate) use found::Found;
 pub use link_target::{LinkTarget, MAX_TARGET};
 pub use manifest::{BadManifest, Entry, EntryKind, FileIdentity, Manifest, Places};
 pub use path::{BadPath, MAX_COMPONENT, MAX_DEPTH, MAX_PATH, RelativePath};
 pub use pieces::MAX_PIECES;
-pub(crate) use receiver::{Receiver, Terms, WriteFailure, is_journaled};
+pub(crate) use receiver::{Order, Receiver, Terms, WriteFailure, is_journaled};
 pub use safe_name::{safe_name, safe_names, windows_reinterprets};
 pub(crate) use sender::{ReadFailure, Sender};
+pub(crate) use stream::StreamSender;
+pub use stream::stream_size;
 pub(crate) use ticket::is_dialable;
 pub use ticket::{MAX_TICKET_ADDRESSES, ParseTicketError, Shared, Ticket};
 

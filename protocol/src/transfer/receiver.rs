@@ -9,6 +9,8 @@ use bytes::Bytes;
 use super::found::Found;
 use super::hash::{self, CHUNK, Root, Tree};
 use super::journal::StoredChunk;
+use super::stream::{StreamReceiver, stream_size};
+use super::unsaved::Unsaved;
 use super::{Manifest, Places, RelativePath, TransferId};
 use crate::storage::{FinishFile, MakeLink, PartialFile, StorageError, Work, WriteChunk};
 use crate::wire::{Chunk, ChunkRun, EntrySet, MAX_RUNS, Wanted};
@@ -19,10 +21,10 @@ const FINISH_FILES: usize = 512;
 const MOST_FINISH_FILES: usize = 4096;
 /// Bytes of files put in place together.
 const FINISH_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes made durable together: so much, and what is in flight, may have to travel again after a crash.
-const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
 /// Chunks of one file that may arrive ahead of one that is missing.
 const MAX_AHEAD: usize = 4096;
+/// Chunks that wait for one before them, on their way to an output: 8 MiB.
+const MOST_HELD: usize = 32;
 /// What is smaller, and of no more files, is not worth a journal: it is sent anew.
 const JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 const JOURNAL_ENTRIES: usize = 64;
@@ -39,11 +41,7 @@ pub(crate) struct Receiver {
     /// Whether what is stored is noted, to be found again.
     journal: bool,
     open: BTreeMap<u32, OpenFile>,
-    /// Chunks that are written and not yet noted as durable.
-    unsaved: Vec<(u32, StoredChunk)>,
-    unsaved_bytes: u64,
-    /// Files whose chunks are being made durable.
-    saving: BTreeSet<u32>,
+    unsaved: Unsaved,
     whole: Vec<u32>,
     whole_bytes: u64,
     /// How many are just being put in place.
@@ -58,6 +56,17 @@ pub(crate) struct Receiver {
     resumed: u64,
     /// Whether links and directories were seen to.
     sealed: bool,
+    /// What it is, if it is a stream.
+    stream: Option<StreamReceiver>,
+    /// What is held back so that it comes in order, where it goes to the program's output.
+    output: Option<Outlet>,
+}
+
+/// Chunks on their way to an output that takes them in order.
+#[derive(Debug, Default)]
+struct Outlet {
+    next: u64,
+    held: BTreeMap<u64, (Chunk, Bytes)>,
 }
 
 /// Whether an offer is worth a journal, on both sides.
@@ -73,6 +82,8 @@ pub(crate) struct Terms {
     pub(crate) skip: EntrySet,
     pub(crate) overwrite: bool,
     pub(crate) journal: bool,
+    /// To the program's output, not to files: a single file only.
+    pub(crate) output: bool,
 }
 
 /// A file some of whose chunks have arrived.
@@ -106,6 +117,17 @@ impl OpenFile {
     }
 }
 
+/// Where a chunk stands in the order of those that go to an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It comes next.
+    Next,
+    /// Others come before it, and it can wait here.
+    Ahead,
+    /// So much waits for others already that it has to wait on its link.
+    TooFarAhead,
+}
+
 /// What a peer may not send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Violation;
@@ -126,7 +148,7 @@ pub(crate) enum WriteFailure {
 impl Receiver {
     /// `found` is what is on the disk from before.
     pub(crate) fn new(id: TransferId, manifest: Arc<Manifest>, terms: Terms, mut found: Found) -> Self {
-        let Terms { into, places, skip, overwrite, journal } = terms;
+        let Terms { into, places, skip, overwrite, journal, output } = terms;
         found.placed.retain(|file, _| !skip.contains(*file));
         found.open.retain(|file, _| !skip.contains(*file));
         found.settle(MAX_RUNS);
@@ -144,9 +166,7 @@ impl Receiver {
             overwrite,
             journal,
             open: BTreeMap::new(),
-            unsaved: Vec::new(),
-            unsaved_bytes: 0,
-            saving: BTreeSet::new(),
+            unsaved: Unsaved::default(),
             whole: Vec::new(),
             whole_bytes: 0,
             finishing: 0,
@@ -158,7 +178,12 @@ impl Receiver {
             total: bytes.saturating_sub(resumed),
             resumed,
             sealed: false,
+            stream: None,
+            output: output.then(Outlet::default),
         };
+        if receiver.manifest.is_stream() {
+            receiver.stream = Some(StreamReceiver::default());
+        }
         receiver.take(found);
         receiver
     }
@@ -210,6 +235,9 @@ impl Receiver {
 
     /// A chunk is announced: whether it may arrive. Each may once.
     pub(crate) fn announce(&mut self, chunk: &Chunk) -> Result<(), Violation> {
+        if let Some(stream) = &mut self.stream {
+            return if self.skip.contains(chunk.file) { Err(Violation) } else { stream.announce(chunk) };
+        }
         let entry = self.manifest.entry(chunk.file).filter(|entry| entry.is_file()).ok_or(Violation)?;
         let length = hash::chunk_length(entry.size(), chunk.offset).ok_or(Violation)?;
         if length != chunk.length || self.skip.contains(chunk.file) || self.roots.contains_key(&chunk.file) {
@@ -220,6 +248,45 @@ impl Receiver {
         self.open.entry(chunk.file).or_insert_with(new).announce(index)
     }
 
+    /// A chunk's bytes are all here: what can be written now. Where the order counts, that is what is next.
+    pub(crate) fn arrived(&mut self, head: Chunk, content: Bytes) -> Vec<(Chunk, Bytes)> {
+        let Some(outlet) = &mut self.output else { return vec![(head, content)] };
+        outlet.held.insert(head.offset, (head, content));
+        let mut ready = Vec::new();
+        while let Some(next) = outlet.held.remove(&outlet.next) {
+            outlet.next = outlet.next.saturating_add(u64::from(next.0.length));
+            let empty = next.0.length == 0;
+            ready.push(next);
+            if empty {
+                break;
+            }
+        }
+        ready
+    }
+
+    /// Whether it goes to the program's output.
+    pub(crate) fn is_output(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// Whether it is a stream: its sender may wait for what feeds it.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Whether more of an announced chunk may be read, where order counts: the next one, as long as the disk takes what
+    /// is here, and others up to a bound. `None`: the order does not count.
+    pub(crate) fn order(&self, chunk: &Chunk) -> Option<Order> {
+        let outlet = self.output.as_ref()?;
+        Some(if chunk.offset == outlet.next {
+            Order::Next
+        } else if outlet.held.len() < MOST_HELD {
+            Order::Ahead
+        } else {
+            Order::TooFarAhead
+        })
+    }
+
     /// The write for an announced chunk whose bytes are all here.
     pub(crate) fn write(&self, chunk: &Chunk, data: Bytes) -> Option<WriteChunk> {
         let entry = self.manifest.entry(chunk.file)?;
@@ -227,7 +294,11 @@ impl Receiver {
             transfer: self.id,
             into: Arc::clone(&self.into),
             target: self.target(chunk.file)?,
-            size: entry.size(),
+            size: if self.stream.is_some() {
+                stream_size(chunk.offset, chunk.length, chunk.last)
+            } else {
+                entry.size()
+            },
             offset: chunk.offset,
             data,
             expected: chunk.value,
@@ -242,6 +313,12 @@ impl Receiver {
     ) -> Result<(), WriteFailure> {
         result.map_err(WriteFailure::from)?;
         self.written = self.written.saturating_add(u64::from(chunk.length));
+        if let Some(stream) = &mut self.stream {
+            if let Some(root) = stream.handle_written() {
+                self.file_whole(chunk.file, root);
+            }
+            return Ok(());
+        }
         let Some(open) = self.open.get_mut(&chunk.file) else { return Ok(()) };
         let index = chunk.offset / CHUNK;
         open.tree.insert(index, chunk.value);
@@ -252,14 +329,17 @@ impl Receiver {
             && let Some(entry) = self.manifest.entry(chunk.file)
         {
             let stored = StoredChunk { file: entry.identity(), index, value: chunk.value };
-            self.unsaved.push((chunk.file, stored));
-            self.unsaved_bytes = self.unsaved_bytes.saturating_add(u64::from(chunk.length));
+            self.unsaved.add(chunk.file, stored, u64::from(chunk.length));
         }
         Ok(())
     }
 
     fn file_whole(&mut self, file: u32, root: Root) {
         self.roots.insert(file, root);
+        if self.output.is_some() {
+            self.placed = self.placed.saturating_add(1);
+            return;
+        }
         self.whole.push(file);
         let size = self.manifest.entry(file).map_or(0, super::Entry::size);
         self.whole_bytes = self.whole_bytes.saturating_add(size);
@@ -272,32 +352,14 @@ impl Receiver {
 
     /// Chunks to make durable now: there are many, or it is time. One such request is under way at a time.
     pub(crate) fn next_checkpoint(&mut self, now: bool) -> Option<Work> {
-        let due = now || self.unsaved_bytes >= CHECKPOINT_BYTES;
-        if !due || !self.saving.is_empty() {
-            return None;
-        }
-        self.unsaved_bytes = 0;
-        let (mut files, mut chunks) = (BTreeMap::new(), Vec::new());
-        for (file, stored) in std::mem::take(&mut self.unsaved) {
-            // A file that is whole by now is made durable when it is put in place.
-            if self.open.contains_key(&file)
-                && let Some(target) = self.target(file)
-            {
-                files.insert(file, target);
-                chunks.push(stored);
-            }
-        }
-        if chunks.is_empty() {
-            return None;
-        }
-        self.saving = files.keys().copied().collect();
-        let files = files.into_values().collect();
+        let (files, chunks) = self.unsaved.next(now, |file| self.open.contains_key(&file))?;
+        let files = files.into_iter().filter_map(|file| self.target(file)).collect();
         Some(Work::Checkpoint { transfer: self.id, into: Arc::clone(&self.into), files, chunks })
     }
 
     /// Chunks are durable, or not.
     pub(crate) fn handle_checkpoint(&mut self, result: Result<(), StorageError>) -> Result<(), WriteFailure> {
-        self.saving.clear();
+        self.unsaved.saved();
         result.map_err(WriteFailure::from)
     }
 
@@ -311,7 +373,8 @@ impl Receiver {
         }
         // A file is not renamed while its chunks are being made durable under the old name.
         let whole = std::mem::take(&mut self.whole);
-        let (busy, ready): (Vec<_>, Vec<_>) = whole.into_iter().partition(|file| self.saving.contains(file));
+        let (busy, ready): (Vec<_>, Vec<_>) =
+            whole.into_iter().partition(|file| self.unsaved.is_saving(*file));
         let size = |file: &u32| self.manifest.entry(*file).map_or(0, super::Entry::size);
         self.whole_bytes = busy.iter().map(size).fold(0, u64::saturating_add);
         self.whole = busy;
@@ -413,7 +476,11 @@ impl Receiver {
 
     /// Every file that is not in place and may have a partial one.
     pub(crate) fn partials(&self) -> Vec<PartialFile> {
-        let begun = self.open.keys().chain(self.roots.keys());
+        if self.output.is_some() {
+            return Vec::new();
+        }
+        let stream = self.stream.as_ref().map(|_| &0);
+        let begun = self.open.keys().chain(self.roots.keys()).chain(stream);
         begun.filter_map(|file| self.target(*file)).collect()
     }
 

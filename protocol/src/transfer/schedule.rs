@@ -13,6 +13,7 @@ mod rarity;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -202,6 +203,26 @@ impl Schedule {
             return Err(Misleading);
         }
         Ok(())
+    }
+
+    /// A peer does not have these any more, though it said that it has.
+    pub(crate) fn retracted(&mut self, now: Instant, from: PeerId, pieces: Range<u32>) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let slot = peer.slot;
+        peer.heard = now;
+        if std::mem::take(&mut peer.full) {
+            (0..self.pieces.count()).for_each(|piece| self.rarity.add(slot, piece));
+        }
+        for piece in pieces {
+            self.rarity.remove(slot, piece);
+            // What was read before it changed may still come: it stays owed.
+            self.give_back(from, piece);
+        }
+    }
+
+    /// Whether a peer has anything at all, as far as it said.
+    pub(crate) fn has_any(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(|peer| peer.full || self.rarity.has_any(peer.slot))
     }
 
     /// What to say now. Asks as long as there is room.

@@ -172,8 +172,13 @@ impl Sender {
                 self.hashing = self.hashing.saturating_sub(weight(asked.length));
                 continue;
             }
-            let head =
-                Chunk { file: asked.file, length: asked.length, offset: asked.offset, value: chunk.value };
+            let head = Chunk {
+                file: asked.file,
+                length: asked.length,
+                offset: asked.offset,
+                value: chunk.value,
+                last: false,
+            };
             self.ready.push_back((head, chunk.data));
         }
         Ok(())

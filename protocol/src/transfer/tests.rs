@@ -10,6 +10,7 @@
 mod links;
 mod resume;
 mod safe_names;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -182,7 +183,7 @@ fn receiver(manifest: &Arc<Manifest>, skip: EntrySet) -> Receiver {
 
 fn terms(skip: EntrySet) -> Terms {
     let places = Places::default();
-    Terms { into: "/in".into(), places, skip, overwrite: false, journal: true }
+    Terms { into: "/in".into(), places, skip, overwrite: false, journal: true, output: false }
 }
 
 /// Sends from one machine to the other, without a wire, in the order of `pick`.
@@ -251,7 +252,7 @@ fn a_skipped_file_cannot_be_sent_all_the_same() {
     let mut skip = EntrySet::default();
     skip.insert(1);
     let mut receiver = receiver(&manifest, skip);
-    let head = |file| Chunk { file, length: 5, offset: 0, value: chunk_value(5, 0, &[1; 5]) };
+    let head = |file| Chunk { file, length: 5, offset: 0, value: chunk_value(5, 0, &[1; 5]), last: false };
     assert!(receiver.announce(&head(0)).is_ok());
     assert!(receiver.announce(&head(1)).is_err());
 }
@@ -266,6 +267,7 @@ fn chunks_far_ahead_of_a_missing_one_are_bounded() {
         length: u32::try_from(CHUNK).unwrap(),
         offset: index * CHUNK,
         value: ChunkValue([0; 32]),
+        last: false,
     };
     let taken = (1..10_000).take_while(|index| receiver.announce(&head(*index)).is_ok()).count();
     assert!((1024..9_000).contains(&taken), "{taken}");
@@ -275,7 +277,7 @@ fn chunks_far_ahead_of_a_missing_one_are_bounded() {
 fn a_failed_write_says_why() {
     let manifest = manifest(&[5]);
     let mut receiver = receiver(&manifest, EntrySet::default());
-    let head = Chunk { file: 0, length: 5, offset: 0, value: chunk_value(5, 0, &[1; 5]) };
+    let head = Chunk { file: 0, length: 5, offset: 0, value: chunk_value(5, 0, &[1; 5]), last: false };
     receiver.announce(&head).unwrap();
     assert_eq!(receiver.handle_written(&head, Err(StorageError::Full)), Err(WriteFailure::Full));
     assert_eq!(receiver.handle_written(&head, Err(StorageError::Mismatch)), Err(WriteFailure::Mismatch));

@@ -9,8 +9,8 @@ use crate::transfer::TransferId;
 use crate::transfer::hash::Root;
 
 /// What this program knows of wire version 1, said in its hello: what is newer than a peer is not sent to it. 1:
-/// symbolic links in offers, [`Refusal::TooMany`].
-pub(crate) const REVISION: u16 = 1;
+/// symbolic links in offers, [`Refusal::TooMany`]. 2: streams.
+pub(crate) const REVISION: u16 = 2;
 /// Bytes of an agent's name.
 const MAX_AGENT: usize = 64;
 
@@ -115,6 +115,11 @@ impl EntrySet {
 }
 
 impl Wanted {
+    /// Whether the receiver has nothing from before.
+    pub(crate) fn is_from_the_start(&self) -> bool {
+        self.held.0.iter().all(|bits| *bits == 0) && self.runs.is_empty()
+    }
+
     fn fill(&self, mut root: schema::acceptance::Builder<'_>) {
         root.set_skip(self.skip.bits());
         root.set_held(self.held.bits());

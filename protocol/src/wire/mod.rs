@@ -29,7 +29,7 @@ pub(crate) use share::{
 };
 pub(crate) use transfer::{
     ChannelOpen, Chunk, OfferHead, encode_chunk, encode_offer, encode_open_chunks, encode_open_outline,
-    encode_open_pieces, encode_part, parse_chunk, parse_open, parse_part, parse_part_with_links,
+    encode_open_pieces, encode_part, parse_chunk, parse_open, parse_part, parse_part_of_offer,
 };
 
 use capnp::message::{HeapAllocator, ReaderOptions, TypedReader};

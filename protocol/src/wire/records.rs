@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use hither_schema::records_capnp::{contact, kept, peer_count, queued, unfinished};
+use hither_schema::records_capnp::{contact, kept, peer_count, queued, receiving, unfinished};
 
 use super::{EntrySet, Envelope, Malformed, encode_bare, exact, read};
 use crate::chat::MessageId;
 use crate::identity::PeerId;
-use crate::transfer::Places;
 use crate::transfer::hash::Root;
+use crate::transfer::{Places, Ticket};
 
 /// A message that waits for its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub(crate) enum Way {
         links: bool,
     },
     Receiving(Accepted),
+    /// From whoever has some of it.
+    Fetching(Box<Ticket>, Accepted),
     /// Everything is in place, with this root: kept for a sender that has not heard of it.
     Complete(Root),
 }
@@ -137,7 +139,9 @@ impl UnfinishedRecord {
         };
         let paths = match &self.way {
             Way::Sending { paths, .. } => texts(paths)?,
-            Way::Receiving(accepted) => texts(std::slice::from_ref(&accepted.into))?,
+            Way::Receiving(accepted) | Way::Fetching(_, accepted) => {
+                texts(std::slice::from_ref(&accepted.into))?
+            }
             Way::Complete(_) => Vec::new(),
         };
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -158,18 +162,11 @@ impl UnfinishedRecord {
                     }
                 }
                 Way::Complete(hash) => root.set_complete(&hash.0),
-                Way::Receiving(accepted) => {
-                    let mut receiving = root.init_receiving();
-                    receiving.set_into(paths.first().map_or("", String::as_str));
-                    receiving.set_digest(&accepted.digest);
-                    receiving.set_skip(accepted.skip.bits());
-                    receiving.set_overwrite(accepted.overwrite);
-                    let mut list = receiving.init_places(count(accepted.places.0.len()));
-                    for (index, (from, to)) in (0..).zip(&accepted.places.0) {
-                        let mut renamed = list.reborrow().get(index);
-                        renamed.set_from(from);
-                        renamed.set_to(to);
-                    }
+                Way::Receiving(accepted) => accepted.fill(root.init_receiving()),
+                Way::Fetching(ticket, accepted) => {
+                    let mut fetching = root.init_fetching();
+                    fetching.set_ticket(ticket.to_string());
+                    accepted.fill(fetching.init_receiving());
                 }
             }
         }))
@@ -184,20 +181,11 @@ impl UnfinishedRecord {
                 Way::Sending { paths: paths.collect::<Result<_, Malformed>>()?, links: root.get_links() }
             }
             unfinished::Complete(root) => Way::Complete(Root(exact(root?)?)),
-            unfinished::Receiving(receiving) => {
-                let receiving = receiving?;
-                let mut places = Places::default();
-                for renamed in receiving.get_places()? {
-                    let (from, to) = (renamed.get_from()?.to_str()?, renamed.get_to()?.to_str()?);
-                    places.0.insert(from.to_owned(), to.to_owned());
-                }
-                Way::Receiving(Accepted {
-                    into: PathBuf::from(receiving.get_into()?.to_str()?),
-                    digest: exact(receiving.get_digest()?)?,
-                    places,
-                    skip: EntrySet::from_bits(receiving.get_skip()?),
-                    overwrite: receiving.get_overwrite(),
-                })
+            unfinished::Receiving(receiving) => Way::Receiving(Accepted::parse(receiving?)?),
+            unfinished::Fetching(fetching) => {
+                let fetching = fetching?;
+                let ticket = fetching.get_ticket()?.to_str()?.parse::<Ticket>().map_err(|_| Malformed)?;
+                Way::Fetching(Box::new(ticket), Accepted::parse(fetching.get_receiving()?)?)
             }
         };
         Ok(Self {
@@ -209,6 +197,38 @@ impl UnfinishedRecord {
             begun: root.get_begun(),
             paused: root.get_paused(),
             way,
+        })
+    }
+}
+
+impl Accepted {
+    fn fill(&self, mut receiving: receiving::Builder<'_>) {
+        // A record whose folder is not Unicode is not written.
+        receiving.set_into(self.into.to_str().unwrap_or_default());
+        receiving.set_digest(&self.digest);
+        receiving.set_skip(self.skip.bits());
+        receiving.set_overwrite(self.overwrite);
+        let count = u32::try_from(self.places.0.len()).unwrap_or(u32::MAX);
+        let mut list = receiving.init_places(count);
+        for (index, (from, to)) in (0..).zip(&self.places.0) {
+            let mut renamed = list.reborrow().get(index);
+            renamed.set_from(from);
+            renamed.set_to(to);
+        }
+    }
+
+    fn parse(receiving: receiving::Reader<'_>) -> Result<Self, Malformed> {
+        let mut places = Places::default();
+        for renamed in receiving.get_places()? {
+            let (from, to) = (renamed.get_from()?.to_str()?, renamed.get_to()?.to_str()?);
+            places.0.insert(from.to_owned(), to.to_owned());
+        }
+        Ok(Self {
+            into: PathBuf::from(receiving.get_into()?.to_str()?),
+            digest: exact(receiving.get_digest()?)?,
+            places,
+            skip: EntrySet::from_bits(receiving.get_skip()?),
+            overwrite: receiving.get_overwrite(),
         })
     }
 }

@@ -41,6 +41,7 @@ pub(crate) enum What {
     Ask(Vec<Run>),
     Cancel(Vec<Run>),
     Lack(Vec<Run>),
+    Changed(Vec<Run>),
     Others(Vec<Other>),
     Leave(Leaving),
 }
@@ -125,6 +126,7 @@ impl Share {
             What::Ask(runs) => fill_runs(root.init_ask(length(runs)), runs),
             What::Cancel(runs) => fill_runs(root.init_cancel(length(runs)), runs),
             What::Lack(runs) => fill_runs(root.init_lack(length(runs)), runs),
+            What::Changed(runs) => fill_runs(root.init_changed(length(runs)), runs),
             What::Others(others) => {
                 let mut list = root.init_others(length(others));
                 for (index, other) in (0..).zip(others) {
@@ -152,14 +154,20 @@ impl Share {
             share::Have(what) => What::Have(parse_have(what?)?),
             share::Ask(runs) => {
                 let runs = parse_runs(runs?)?;
-                let pieces = runs.iter().map(|run| run.count).fold(0, u32::saturating_add);
-                if pieces > MAX_ASK {
+                if pieces_in(&runs) > MAX_ASK {
                     return Err(Malformed);
                 }
                 What::Ask(runs)
             }
             share::Cancel(runs) => What::Cancel(parse_runs(runs?)?),
-            share::Lack(runs) => What::Lack(parse_runs(runs?)?),
+            share::Lack(runs) => {
+                let runs = parse_runs(runs?)?;
+                if pieces_in(&runs) > 2 * MAX_ASK {
+                    return Err(Malformed);
+                }
+                What::Lack(runs)
+            }
+            share::Changed(runs) => What::Changed(parse_runs(runs?)?),
             share::Others(others) => What::Others(parse_others(others?)?),
             share::Leave(why) => What::Leave(match why? {
                 schema::Leaving::Done => Leaving::Done,
@@ -220,6 +228,10 @@ fn fill_runs(mut list: capnp::struct_list::Builder<'_, run::Owned>, runs: &[Run]
         place.set_first(run.first);
         place.set_count(run.count);
     }
+}
+
+fn pieces_in(runs: &[Run]) -> u32 {
+    runs.iter().map(|run| run.count).fold(0, u32::saturating_add)
 }
 
 fn parse_runs(list: capnp::struct_list::Reader<'_, run::Owned>) -> Result<Vec<Run>, Malformed> {

@@ -150,7 +150,7 @@ fn links_travel_in_offers_and_in_nothing_else() {
         .into();
     let (frame, count) = encode_part(&links);
     assert_eq!(count, links.len());
-    assert_eq!(parse_part_with_links(&frame[4..]), Ok(Some(links)));
+    assert_eq!(parse_part_of_offer(&frame[4..]), Ok(Some(links)));
     assert_eq!(parse_part(&frame[4..]), Ok(None));
 }
 
@@ -163,7 +163,7 @@ fn the_longest_targets_fit_a_frame() {
             let links = vec![Entry { kind: kind.clone(), ..file(path) }; 200];
             let (frame, count) = encode_part(&links);
             assert!(count > 0 && frame.len() <= MAX_FRAME + 4, "{} bytes of {count} links", frame.len());
-            assert_eq!(parse_part_with_links(&frame[4..]).unwrap().unwrap().len(), count);
+            assert_eq!(parse_part_of_offer(&frame[4..]).unwrap().unwrap().len(), count);
         }
     }
 }
@@ -181,7 +181,7 @@ fn a_target_that_is_not_allowed_is_the_offers_fault() {
             let mut list = link.init_names(names.len() as u32);
             (0..).zip(&names).for_each(|(index, name)| list.set(index, name));
         });
-        assert_eq!(parse_part_with_links(&frame[4..]), Ok(None), "{up} {names:?}");
+        assert_eq!(parse_part_of_offer(&frame[4..]), Ok(None), "{up} {names:?}");
     }
 }
 
@@ -229,7 +229,7 @@ fn heads_come_back() {
     let framed = encode_offer(TransferId([1; 16]), &manifest);
     let head = OfferHead { transfer: TransferId([1; 16]), name: "name".into(), entries: 1, bytes: 5 };
     assert_eq!(parse_open(&framed[4..]), Ok(ChannelOpen::Manifest(head)));
-    let chunk = Chunk { file: 1, length: 2, offset: u64::MAX, value: ChunkValue([3; 32]) };
+    let chunk = Chunk { file: 1, length: 2, offset: u64::MAX, value: ChunkValue([3; 32]), last: false };
     assert_eq!(parse_chunk(&encode_chunk(&chunk)[4..]), Ok(chunk));
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Chunk {
     pub(crate) length: u32,
     pub(crate) offset: u64,
     pub(crate) value: ChunkValue,
+    /// Of a stream: whether no more comes.
+    pub(crate) last: bool,
 }
 
 pub(crate) fn encode_offer(transfer: TransferId, manifest: &Manifest) -> Vec<u8> {
@@ -95,6 +97,7 @@ fn fill_entry(mut root: entry::Builder<'_>, entry: &Entry) {
     match &entry.kind {
         EntryKind::Directory => root.set_directory(()),
         EntryKind::File(size) => root.set_file(*size),
+        EntryKind::Stream => root.set_stream(()),
         EntryKind::Link(target) => {
             let mut link = root.reborrow().init_link();
             link.set_up(u16::try_from(target.up()).unwrap_or(u16::MAX));
@@ -117,6 +120,7 @@ pub(crate) fn encode_chunk(head: &Chunk) -> Vec<u8> {
         root.set_length(head.length);
         root.set_offset(head.offset);
         root.set_value(&head.value.0);
+        root.set_last(head.last);
     })
 }
 
@@ -142,18 +146,18 @@ pub(crate) fn parse_open(bytes: &[u8]) -> Result<ChannelOpen, Malformed> {
     })
 }
 
-/// The entries of a part without symbolic links, or `None` where one of their paths is not allowed: that is the fault
+/// The entries of a part without symbolic links and streams, or `None` where one of their paths is not allowed: that is the fault
 /// of what is offered, not of the peer's link.
 pub(crate) fn parse_part(bytes: &[u8]) -> Result<Option<Vec<Entry>>, Malformed> {
     parse_entries(bytes, false)
 }
 
-/// The same where symbolic links may be among them, if their targets are allowed.
-pub(crate) fn parse_part_with_links(bytes: &[u8]) -> Result<Option<Vec<Entry>>, Malformed> {
+/// The same where any may be among them, if the links' targets are allowed.
+pub(crate) fn parse_part_of_offer(bytes: &[u8]) -> Result<Option<Vec<Entry>>, Malformed> {
     parse_entries(bytes, true)
 }
 
-fn parse_entries(bytes: &[u8], links: bool) -> Result<Option<Vec<Entry>>, Malformed> {
+fn parse_entries(bytes: &[u8], any: bool) -> Result<Option<Vec<Entry>>, Malformed> {
     let message = read::<part::Owned>(bytes)?;
     let mut entries = Vec::new();
     for entry in message.get()?.get_entries()? {
@@ -161,11 +165,13 @@ fn parse_entries(bytes: &[u8], links: bool) -> Result<Option<Vec<Entry>>, Malfor
         let kind = match entry.which()? {
             entry::Directory(()) => EntryKind::Directory,
             entry::File(size) => EntryKind::File(size),
+            entry::Stream(()) if any => EntryKind::Stream,
+            entry::Stream(()) => return Ok(None),
             entry::Link(target) => {
                 let target = target?;
                 let names = texts(target.get_names()?)?;
                 match LinkTarget::new(usize::from(target.get_up()), names) {
-                    Ok(target) if links => EntryKind::Link(target),
+                    Ok(target) if any => EntryKind::Link(target),
                     _ => return Ok(None),
                 }
             }
@@ -192,5 +198,6 @@ pub(crate) fn parse_chunk(bytes: &[u8]) -> Result<Chunk, Malformed> {
         length: chunk.get_length(),
         offset: chunk.get_offset(),
         value: ChunkValue(exact(chunk.get_value()?)?),
+        last: chunk.get_last(),
     })
 }

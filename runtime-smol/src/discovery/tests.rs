@@ -131,16 +131,18 @@ fn somebody_who_is_there_is_found_at_once() {
         a.restart(addresses(1001)).await;
         a.announce(vec![announcement("a"), announcement("c")]).await;
         // Three browsers, one after the other, each within a second of what was said last.
+        let mut soonest = Duration::MAX;
         for _ in 0..3 {
             Timer::after(Duration::from_millis(300)).await;
             let begun = std::time::Instant::now();
             let mut b = Discovery::new(Some("lo".into()));
             b.restart(addresses(1002)).await;
             until(&mut b, Some(("a", 1001)), None).await;
-            let took = begun.elapsed();
-            println!("found after {took:?}");
+            soonest = soonest.min(begun.elapsed());
             b.stop().await;
         }
+        // By multicast alone it takes until the next announcement: eight tenths of a second at the least.
+        assert!(soonest < Duration::from_millis(700), "{soonest:?}");
         a.stop().await;
     });
 }

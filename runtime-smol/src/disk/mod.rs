@@ -56,7 +56,8 @@ impl Disk {
 
     /// Does one piece of work, start to end, and gives its result. Blocks as long as the disk does.
     ///
-    /// [`Work::Load`] and [`Work::Commit`] are not for this disk: their result is [`StorageError::Unsupported`].
+    /// [`Work::Load`], [`Work::Commit`], [`Work::ReadStream`] and [`Work::Output`] are not for this disk: their result is
+    /// [`StorageError::Unsupported`].
     pub fn perform(&self, work: Work) -> Done {
         match work {
             Work::Load => Done::Loaded(Err(StorageError::Unsupported)),
@@ -79,6 +80,10 @@ impl Disk {
                 Done::Checkpointed(checkpoint::checkpoint(self.parts(), transfer, &into, &files, chunks))
             }
             Work::Finish(files) => Done::Finished(finish::finish(self.parts(), &files)),
+            Work::ReadStream { .. } => Done::StreamRead(Err(StorageError::Unsupported)),
+            Work::Output(chunks) => {
+                Done::Written(chunks.iter().map(|_| Err(StorageError::Unsupported)).collect())
+            }
             Work::Seal { transfer, into, links, directories, overwrite } => {
                 let folders = &self.folders;
                 Done::Sealed(seal::seal(folders, transfer, &into, &links, &directories, overwrite))

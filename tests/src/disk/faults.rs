@@ -32,6 +32,10 @@ pub enum Kind {
     Checkpoint,
     /// [`Work::Finish`].
     Finish,
+    /// [`Work::ReadStream`].
+    ReadStream,
+    /// [`Work::Output`].
+    Output,
     /// [`Work::Seal`].
     Seal,
     /// [`Work::Recover`].
@@ -58,6 +62,8 @@ impl Kind {
             Work::Write(_) => Self::Write,
             Work::Checkpoint { .. } => Self::Checkpoint,
             Work::Finish(_) => Self::Finish,
+            Work::ReadStream { .. } => Self::ReadStream,
+            Work::Output(_) => Self::Output,
             Work::Seal { .. } => Self::Seal,
             Work::Recover { .. } => Self::Recover,
             Work::Check { .. } => Self::Check,
@@ -211,6 +217,8 @@ pub(super) fn failed(work: &Work, error: StorageError) -> Done {
         Work::Prepare { .. } => Done::Prepared(Err(error)),
         Work::Write(chunks) => Done::Written(chunks.iter().map(|_| Err(error.clone())).collect()),
         Work::Finish(files) => Done::Finished(files.iter().map(|_| Err(error.clone())).collect()),
+        Work::ReadStream { .. } => Done::StreamRead(Err(error)),
+        Work::Output(chunks) => Done::Written(chunks.iter().map(|_| Err(error.clone())).collect()),
         Work::Seal { links, .. } => Done::Sealed(links.iter().map(|_| Err(error.clone())).collect()),
         Work::Checkpoint { .. } => Done::Checkpointed(Err(error)),
         Work::Recover { .. } => Done::Recovered(Err(RecoverError::Disk(error))),

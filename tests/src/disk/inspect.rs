@@ -21,6 +21,16 @@ impl Disk {
         self.put(path.as_ref(), Item::Directory);
     }
 
+    /// What the program is fed.
+    pub fn set_input(&mut self, content: impl Into<Vec<u8>>) {
+        self.input = content.into();
+    }
+
+    /// What the program has fed others.
+    pub fn output(&self) -> &[u8] {
+        &self.output
+    }
+
     /// A symbolic link, durable.
     pub fn put_link(&mut self, path: impl AsRef<Path>, target: &str) {
         self.put(path.as_ref(), Item::Link(target.to_owned()));

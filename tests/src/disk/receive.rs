@@ -107,6 +107,7 @@ impl Disk {
         self.tree.write(&path, offset, &chunk.data, modified);
         if let Some(open) = self.open.get_mut(&chunk.transfer) {
             let known = open.file(&chunk.target, chunk.size);
+            known.size = known.size.max(chunk.size);
             known.values.insert(chunk.offset / CHUNK, chunk.expected);
         }
         Ok(())

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use hither_protocol::storage::{
     Change, Done, Examined, HashedChunk, ReadBack, ReadChunk, Record, ScanError, Scanned, StorageError,
-    Table, Work, partial_name,
+    StreamChunk, Table, Work, WriteChunk, partial_name,
 };
-use hither_protocol::transfer::hash::chunk_value;
-use hither_protocol::transfer::{Entry, EntryKind, LinkTarget, Manifest, RelativePath};
+use hither_protocol::transfer::hash::{CHUNK, chunk_value};
+use hither_protocol::transfer::{Entry, EntryKind, LinkTarget, Manifest, RelativePath, stream_size};
 
 use super::Disk;
 use super::content::Item;
@@ -34,6 +34,10 @@ impl Disk {
                 Done::Checkpointed(self.checkpoint(*transfer, into, files, chunks))
             }
             Work::Finish(files) => Done::Finished(self.finish_files(files)),
+            Work::ReadStream { offset, .. } => Done::StreamRead(self.read_stream(*offset)),
+            Work::Output(chunks) => {
+                Done::Written(chunks.iter().map(|chunk| self.append_to_output(chunk)).collect())
+            }
             Work::Seal { into, links, overwrite, .. } => {
                 Done::Sealed(self.make_links(into, links, *overwrite))
             }
@@ -50,6 +54,32 @@ impl Disk {
                 Done::Discarded
             }
         }
+    }
+
+    /// What the program is fed stands in a file of its own.
+    fn read_stream(&mut self, offset: u64) -> Result<StreamChunk, StorageError> {
+        let from = usize::try_from(offset).map_err(|_| StorageError::Unsupported)?;
+        let rest = self.input.get(from..).ok_or(StorageError::Unsupported)?;
+        let data = rest.get(..CHUNK as usize).unwrap_or(rest);
+        let last = data.len() == rest.len();
+        let length = u32::try_from(data.len()).map_err(|_| StorageError::Unsupported)?;
+        let value = chunk_value(stream_size(offset, length, last), offset, data);
+        let mut data = data.to_vec();
+        if self.faults.next_corruption()
+            && let Some(byte) = data.first_mut()
+        {
+            *byte ^= 1;
+        }
+        Ok(StreamChunk { data: Bytes::from(data), value, last })
+    }
+
+    fn append_to_output(&mut self, chunk: &WriteChunk) -> Result<(), StorageError> {
+        if chunk_value(chunk.size, chunk.offset, &chunk.data) != chunk.expected {
+            return Err(StorageError::Mismatch);
+        }
+        assert_eq!(chunk.offset, self.output.len() as u64, "what goes to an output is in order");
+        self.output.extend_from_slice(&chunk.data);
+        Ok(())
     }
 
     fn load(&self) -> Vec<Record> {

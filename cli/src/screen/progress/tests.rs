@@ -108,7 +108,7 @@ impl Terminal {
 
 fn progress(transfer: &str, name: &str, done: u64) -> Progress {
     let (transfer, name) = (transfer.to_owned(), name.to_owned());
-    Progress { transfer, name, done, total: 100, rate: 1, road: Road::Lan }
+    Progress { transfer, name, done, total: 100, rate: 1, road: Some(Road::Lan) }
 }
 
 #[test]

@@ -9,8 +9,11 @@ use crate::node::Node;
 use crate::pairing::{Card, Channel};
 use crate::wire::{CodeStep, Control};
 
-/// How long such a link may take from its handshake to the proof of its code. Whoever waits for their turn waits too.
+/// How long such a link may take to its first step; and to the proof of its code, waiting for one's turn included.
+const BEGIN_WITHIN: Duration = Duration::from_secs(10);
 const PROVE_WITHIN: Duration = Duration::from_secs(60);
+/// Such links that others have to codes of ours: half of what may be half open.
+const MAX_LINKS: usize = 64;
 /// How long what was said last is given to arrive.
 const PART_WITHIN: Duration = Duration::from_secs(3);
 /// Bytes of a frame.
@@ -40,20 +43,21 @@ impl Node {
         theirs: PeerId,
         session: [u8; 32],
     ) {
-        let until = now.checked_add(PROVE_WITHIN).unwrap_or(now);
+        let within = |time| now.checked_add(time).unwrap_or(now);
         let dialled = self.codes.entered.iter_mut().find(|(_, it)| it.dials.contains_key(&link));
         if let Some((id, entered)) = dialled {
             let (id, card) = (*id, Card { key: theirs });
             let channel = Channel { session, typer: ours, maker: theirs, place: entered.typer.place() };
             entered.dials.remove(&link);
-            self.codes.links.insert(link, CodeLink { id, channel, until });
+            self.codes.links.insert(link, CodeLink { id, channel, until: within(PROVE_WITHIN) });
             entered.typer.up(now, link.0, channel);
             return self.abandon_code_dials(now, id, card);
         }
         let made = self.codes.made.iter().find(|(_, made)| made.key.peer_id() == ours);
-        let Some((id, made)) = made else { return self.links.abandon(now, link) };
+        let crowded = self.codes.links.len() >= MAX_LINKS;
+        let Some((id, made)) = made.filter(|_| !crowded) else { return self.links.abandon(now, link) };
         let channel = Channel { session, typer: theirs, maker: ours, place: made.maker.meeting().0 };
-        self.codes.links.insert(link, CodeLink { id: *id, channel, until });
+        self.codes.links.insert(link, CodeLink { id: *id, channel, until: within(BEGIN_WITHIN) });
     }
 
     /// A link between one-time keys is gone, or never came to be.
@@ -101,10 +105,13 @@ impl Node {
 
     /// A step of a code. `false`: nobody may take it.
     fn code_step(&mut self, now: Instant, link: LinkKey, step: &CodeStep) -> bool {
-        let Some(CodeLink { id, channel, .. }) = self.codes.links.get(&link) else { return false };
+        let Some(CodeLink { id, channel, until }) = self.codes.links.get_mut(&link) else { return false };
         if let Some(made) = self.codes.made.get_mut(id) {
             match step {
-                CodeStep::Begin(share) => made.maker.begin(link.0, *channel, *share),
+                CodeStep::Begin(share) => {
+                    *until = now.checked_add(PROVE_WITHIN).unwrap_or(now);
+                    made.maker.begin(link.0, *channel, *share);
+                }
                 CodeStep::Prove(proof) => made.maker.prove(link.0, proof, &self.me),
                 CodeStep::Reply(_) | CodeStep::Proven(_) | CodeStep::Refuse(_) => return false,
             }

@@ -24,7 +24,7 @@ use crate::storage::{Change, Record, StorageError, Table, Work};
 use crate::wire::{CodeRefusal, CodeStep, Control, StoredCode};
 use crate::{Event, Sighting, Why};
 
-/// Codes that are good at once, entered at once, and kept from before.
+/// Codes that are good at once, and those that lately were; entered at once, and kept from before.
 const MAX_MADE: usize = 16;
 const MAX_ENTERED: usize = 16;
 const MAX_STORED: usize = 64;
@@ -251,6 +251,13 @@ impl Node {
             MakerAction::Over(why) => {
                 if let Some(made) = self.codes.made.get_mut(&id) {
                     made.linger = now.checked_add(LINGER);
+                }
+                let over = || self.codes.made.iter().filter(|(_, made)| !made.maker.is_good());
+                let oldest = over().min_by_key(|(_, made)| made.linger).map(|(id, _)| *id);
+                if over().count() > MAX_MADE
+                    && let Some(oldest) = oldest
+                {
+                    self.drop_code(now, oldest);
                 }
                 self.event(match why {
                     CodeRefusal::Used => Event::CodeUsed { id },

@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use super::moving::Moving;
 use super::outline::Listing;
+use super::rereading::Rereading;
 use super::{Content, Job, Node, Origin};
 use crate::identity::PeerId;
+use crate::link::LinkKey;
 use crate::node::consent::needed;
 use crate::node::patience::{LISTING, PATIENCE};
 use crate::storage::{Examined, StorageError, Work};
 use crate::transfer::landing::Landing;
-use crate::transfer::{Places, RelativePath, Ticket, TransferId};
-use crate::wire::EntrySet;
+use crate::transfer::pieces::Pieces;
+use crate::transfer::recalled::Recalled;
+use crate::transfer::{Places, RelativePath, Terms, Ticket, TransferId, is_journaled};
+use crate::wire::{Accepted, EntrySet, Way};
 use crate::{Acceptance, AnswerError, Conflict, Decision, Event, Refusal, TransferFailure};
 
 /// Between two attempts with those who could not be asked.
@@ -25,8 +29,8 @@ pub(in crate::node) struct Fetch {
     pub(super) ticket: Ticket,
     /// Those whom the ticket and the user named.
     pub(super) named: BTreeSet<PeerId>,
-    /// Everyone who has or may have some of it, and whether it was asked over the link that there is.
-    pub(super) sources: BTreeMap<PeerId, bool>,
+    /// Everyone who has or may have some of it, and the link over which it was asked.
+    pub(super) sources: BTreeMap<PeerId, Option<LinkKey>>,
     /// Those who are asked for nothing any more, and whether for wrong content.
     pub(super) dropped: BTreeMap<PeerId, bool>,
     pub(super) into: PathBuf,
@@ -35,8 +39,14 @@ pub(in crate::node) struct Fetch {
     pub(super) since: Instant,
     /// When those who could not be asked are tried again.
     pub(super) retry: Instant,
+    /// Whether a source said that files of it have changed.
+    pub(super) changed: bool,
     /// Why it cannot go on, found while other work was under way.
     pub(super) failed: Option<TransferFailure>,
+    /// What is on the disk from an attempt before, where that was looked for.
+    pub(super) recalled: Option<Recalled>,
+    /// Whether the user wants it to stand still.
+    pub(super) paused: bool,
 }
 
 /// How far it is.
@@ -45,14 +55,21 @@ pub(super) enum State {
     Seeking,
     /// Its outline is arriving.
     Listing(Listing),
+    /// It was begun before: the disk is asked what is there.
+    Recovering,
     /// The disk is asked how it would fit; with an acceptance once there is one.
     Examining(Option<Acceptance>),
     /// The user is asked.
     Asked,
     /// Directories are being made.
-    Preparing,
+    Preparing {
+        /// Whether something is there from an attempt before.
+        again: bool,
+    },
     /// Pieces are asked for and arrive.
     Moving(Box<Moving>),
+    /// Everything is in place, and its journal is being removed.
+    Closing,
 }
 
 /// What a fetch has made, or holds in memory.
@@ -67,14 +84,26 @@ impl Fetch {
     pub(super) fn new(now: Instant, ticket: Ticket, named: BTreeSet<PeerId>, into: PathBuf) -> Self {
         Self {
             ticket,
-            sources: named.iter().map(|peer| (*peer, false)).collect(),
+            sources: named.iter().map(|peer| (*peer, None)).collect(),
             named,
             dropped: BTreeMap::new(),
             into,
             state: State::Seeking,
             since: now,
             retry: now.checked_add(RETRY).unwrap_or(now),
+            changed: false,
             failed: None,
+            recalled: None,
+            paused: false,
+        }
+    }
+
+    /// Whether it waits for somebody to come.
+    pub(super) fn waits(&self) -> bool {
+        match &self.state {
+            State::Seeking => true,
+            State::Moving(moving) => moving.is_lonely(),
+            _ => false,
         }
     }
 
@@ -100,7 +129,7 @@ impl Fetch {
         match &self.state {
             State::Seeking | State::Listing(_) => Some(self.retry),
             State::Asked => self.since.checked_add(PATIENCE),
-            State::Examining(_) | State::Preparing => None,
+            State::Recovering | State::Examining(_) | State::Preparing { .. } | State::Closing => None,
             State::Moving(moving) => moving.next_time().into_iter().chain([self.retry]).min(),
         }
     }
@@ -124,14 +153,13 @@ impl Node {
         result: Result<Examined, StorageError>,
     ) {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
-        let Some(manifest) = share.content.as_ref().map(|content| Arc::clone(&content.manifest)) else {
-            return;
-        };
+        let Some(Content { manifest, pieces, .. }) = &share.content else { return };
+        let (manifest, pieces) = (Arc::clone(manifest), Arc::clone(pieces));
         let Some(fetch) = share.fetch() else { return };
         let State::Examining(acceptance) = &mut fetch.state else { return };
         let acceptance = acceptance.take();
         let examined = match result {
-            Ok(examined) => examined,
+            Ok(examined) => unrecalled(&pieces, examined, fetch.recalled.as_ref()),
             Err(error) => return self.end_share(now, id, TransferFailure::Disk(Some(error))),
         };
         if let Some(acceptance) = acceptance {
@@ -165,7 +193,7 @@ impl Node {
     /// What it would collide with is settled, then its directories are made.
     fn prepare_fetch(&mut self, now: Instant, id: TransferId, examined: &Examined, how: Acceptance) {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
-        let Some(content) = &mut share.content else { return };
+        let Some(content) = &share.content else { return };
         let manifest = Arc::clone(&content.manifest);
         if examined.free < needed(&manifest, examined, how.conflict) {
             return self.end_share(now, id, TransferFailure::DiskFull);
@@ -190,15 +218,45 @@ impl Node {
             }
         }
         let overwrite = how.conflict == Conflict::Overwrite;
+        self.take_fetch(
+            now,
+            id,
+            Terms { into: how.into, places, skip, overwrite, journal: true, output: false },
+        );
+    }
+
+    /// There is consent: the fetch is kept to be found again, and its directories are made.
+    pub(super) fn take_fetch(&mut self, now: Instant, id: TransferId, mut terms: Terms) {
+        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
+        let Some(manifest) = share.content.as_ref().map(|content| Arc::clone(&content.manifest)) else {
+            return;
+        };
+        let Some(fetch) = share.fetch() else { return };
+        let (recalled, ticket) = (fetch.recalled.take(), fetch.ticket.clone());
+        let kept = self.unfinished.contains(id);
+        fetch.state = State::Preparing { again: recalled.is_some() };
+        let worth = is_journaled(&manifest) && !self.rules.forgetful;
+        terms.journal = (kept || worth) && {
+            let accepted = Accepted {
+                into: terms.into.clone(),
+                digest: manifest.digest(),
+                places: terms.places.clone(),
+                skip: terms.skip.clone(),
+                overwrite: terms.overwrite,
+            };
+            let from = ticket.peer;
+            self.keep_record(now, id, from, &manifest, Way::Fetching(Box::new(ticket), accepted))
+        };
+        let journal = terms.journal;
+        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
+        let Some(content) = &mut share.content else { return };
         let pieces = Arc::clone(&content.pieces);
-        let landing = Landing::new(id, manifest, pieces, how.into, places, skip, overwrite);
+        let landing = Landing::new(id, manifest, pieces, terms, recalled, &content.trees);
+        share.rereading = Rereading::new(landing.unread());
         let (into, directories) = (landing.folder(), landing.directories());
         content.origin = Origin::Landing(Box::new(landing));
-        if let Some(fetch) = share.fetch() {
-            fetch.state = State::Preparing;
-        }
         let sender = self.me.peer_id();
-        let work = Work::Prepare { transfer: id, sender, into, directories, journal: false };
+        let work = Work::Prepare { transfer: id, sender, into, directories, journal };
         self.ask_for_share(id, work, Job::Prepare);
     }
 
@@ -215,23 +273,31 @@ impl Node {
             Err(StorageError::Full) => return self.end_share(now, id, TransferFailure::DiskFull),
             Err(error) => return self.end_share(now, id, TransferFailure::Disk(Some(error))),
         };
-        if let super::Stage::Ending { discard: Some(Work::Discard { directories, .. }), .. } =
-            &mut share.stage
-        {
+        if let super::Stage::Ending(ending) = &mut share.stage {
             // It was given up meanwhile: the directories that were made for it go again.
-            *directories = made;
+            ending.made = made;
             return;
         }
         let Some(Content { origin: Origin::Landing(landing), pieces, .. }) = &share.content else { return };
-        // Chunks of an earlier attempt that were found on the disk would be held from the start, too.
-        let moving = Moving::new(Arc::clone(pieces), landing.skipped(), made, random);
-        let (_, bytes) = landing.progress();
+        let moving = Moving::new(now, Arc::clone(pieces), landing.settled(), made, random);
+        let ((_, bytes), resumed) = (landing.progress(), landing.resumed());
         let Some(fetch) = share.fetch() else { return };
         fetch.state = State::Moving(Box::new(moving));
         fetch.since = now;
         // Everyone is asked what they have: what they said before is not kept.
-        fetch.sources.values_mut().for_each(|asked| *asked = false);
-        self.event(Event::Started { transfer: id, bytes, resumed: 0 });
+        fetch.sources.values_mut().for_each(|asked| *asked = None);
+        self.event(Event::Started { transfer: id, bytes, resumed });
         self.look_around(now, id);
     }
+}
+
+/// What would be in the way of a fetch: not what is there of itself, from an attempt before.
+fn unrecalled(pieces: &Pieces, mut examined: Examined, recalled: Option<&Recalled>) -> Examined {
+    if let Some(recalled) = recalled {
+        examined.existing.retain(|file| !recalled.placed.contains(file));
+        examined.free = examined.free.saturating_add(recalled.bytes(pieces));
+        // The outermost names may well be its own.
+        examined.alternatives.clear();
+    }
+    examined
 }

@@ -62,8 +62,9 @@ impl Node {
         let trees = manifest.files().map(|(file, entry)| (file, FileTree::new(entry.size()))).collect();
         let sources = scanned.sources.into_iter().map(Arc::new).collect();
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
+        let manifest = Arc::new(manifest);
         share.content = Some(Content {
-            manifest: Arc::new(manifest),
+            manifest: Arc::clone(&manifest),
             roots: BTreeMap::new(),
             pieces: Arc::new(pieces),
             trees,
@@ -72,6 +73,7 @@ impl Node {
         if let Stage::Making(making) = &mut share.stage {
             making.left_out = scanned.left_out;
         }
+        self.event(Event::Hashing { share: id, manifest });
     }
 
     /// Reads on while there is room, and ends when everything is hashed.

@@ -18,13 +18,18 @@ const MAX_SOURCES: usize = 64;
 const MAX_TOLD: usize = 64;
 
 impl Fetch {
+    /// Whether someone was asked what they have, over a link that is there.
+    fn was_asked(&self, peer: PeerId) -> bool {
+        self.sources.get(&peer).is_some_and(Option::is_some)
+    }
+
     /// Whether someone who fetches the same may be asked too; from now on it is known.
     pub(super) fn meets(&mut self, peer: PeerId) -> bool {
         let known = self.sources.contains_key(&peer);
         if self.dropped.contains_key(&peer) || (!known && self.sources.len() >= MAX_SOURCES) {
             return false;
         }
-        self.sources.entry(peer).or_insert(false);
+        self.sources.entry(peer).or_insert(None);
         self.moving().is_some()
     }
 }
@@ -52,10 +57,11 @@ impl Node {
         let outline = matches!(fetch.state, State::Seeking) && fetch.may_outline(peer);
         let root = fetch.ticket.root;
         let moving = matches!(fetch.state, State::Moving(_));
-        let Some(asked) = fetch.sources.get_mut(&peer).filter(|asked| !**asked && (outline || moving)) else {
+        let Some(asked) = fetch.sources.get_mut(&peer).filter(|asked| asked.is_none() && (outline || moving))
+        else {
             return;
         };
-        *asked = true;
+        *asked = Some(link);
         if moving {
             self.links.widen(link, self.shares.window());
         }
@@ -142,7 +148,7 @@ impl Node {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let Some(count) = share.content.as_ref().map(|content| content.pieces.count()) else { return };
         let Some(fetch) = share.fetch() else { return };
-        if fetch.sources.get(&peer) != Some(&true) || fetch.dropped.contains_key(&peer) {
+        if !fetch.was_asked(peer) || fetch.dropped.contains_key(&peer) {
             return;
         }
         let Some(moving) = fetch.moving() else { return };
@@ -176,6 +182,38 @@ impl Node {
         }
     }
 
+    /// Files of a source are not any more what they were: nothing of them is asked of it.
+    pub(super) fn changed_heard(&mut self, now: Instant, peer: PeerId, id: TransferId, runs: &[Run]) {
+        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
+        let (Some(content), Stage::Fetching(fetch)) = (&share.content, &mut share.stage) else { return };
+        if !fetch.was_asked(peer) || fetch.dropped.contains_key(&peer) {
+            return;
+        }
+        let Some(moving) = fetch.moving() else { return };
+        moving.dirty = true;
+        let mut paths = Vec::new();
+        let files = runs.iter().filter_map(|run| content.pieces.place(run.first));
+        let files: BTreeSet<u32> = files.map(|place| place.file).collect();
+        for file in files {
+            let Some(range) = content.pieces.of_file(file) else { continue };
+            moving.schedule.retracted(now, peer, range);
+            paths.extend(content.manifest.entry(file).map(|entry| entry.path.clone()));
+        }
+        let empty = !moving.schedule.has_any(peer);
+        fetch.changed |= !paths.is_empty();
+        for path in paths {
+            self.event(Event::SourceChanged { transfer: id, peer, path });
+        }
+        // Who has nothing of it is not waited for.
+        if empty && let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch()) {
+            fetch.sources.remove(&peer);
+            if let Some(moving) = fetch.moving() {
+                moving.schedule.leave(peer);
+            }
+            self.end_if_nobody_is_left(now, id, None);
+        }
+    }
+
     /// A peer is no part of it any more.
     pub(super) fn leave_heard(&mut self, now: Instant, peer: PeerId, id: TransferId, why: Leaving) {
         if matches!(why, Leaving::Done | Leaving::Stopped) {
@@ -186,7 +224,7 @@ impl Node {
         }
         let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch()) else { return };
         if let Some(asked) = fetch.sources.get_mut(&peer) {
-            *asked = false;
+            *asked = None;
         }
         if let Some(moving) = fetch.moving() {
             moving.schedule.leave(peer);
@@ -208,17 +246,25 @@ impl Node {
 
     /// A link is lost, and with it who asked over it. Another link to the peer takes over what it was asked.
     pub(in crate::node) fn sharing_lost(&mut self, now: Instant, link: LinkKey, peer: PeerId) {
+        let inflows = self.inflows.iter().filter(|((owner, _), _)| *owner == link);
+        let carried: BTreeSet<TransferId> = inflows.filter_map(|(_, inflow)| inflow.pieces_of()).collect();
         for id in self.sharing.ids() {
             let Some(share) = self.sharing.shares.get_mut(&id) else { continue };
-            if share.askers.get(&peer).is_some_and(|asker| asker.link == link) {
-                self.asker_left(id, peer, false);
+            match share.askers.get_mut(&peer) {
+                Some(asker) if asker.link == link => self.asker_left(id, peer, false),
+                Some(asker) => asker.lose_road(link),
+                None => {}
             }
             self.outline_ended(now, id, peer, false);
             let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch()) else {
                 continue;
             };
             let Some(asked) = fetch.sources.get_mut(&peer) else { continue };
-            *asked = false;
+            // What goes on over another link is left alone; what was under way on this one is asked for again.
+            if *asked != Some(link) && !carried.contains(&id) {
+                continue;
+            }
+            *asked = None;
             if let Some(moving) = fetch.moving() {
                 moving.schedule.leave(peer);
                 moving.dirty = true;
@@ -267,6 +313,7 @@ impl Node {
         let wrong = fetch.dropped.values().any(|wrong| *wrong);
         let why = match why {
             _ if wrong => TransferFailure::Mismatch,
+            _ if fetch.changed => TransferFailure::SourceChanged(None),
             Some(why) if !moving => TransferFailure::Unreachable(why),
             _ => TransferFailure::NobodyHasIt,
         };
@@ -298,7 +345,7 @@ impl Node {
         let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch()) else { return };
         let root = fetch.ticket.root;
         let asked: Vec<_> =
-            fetch.sources.iter().filter(|(_, asked)| **asked).map(|(peer, _)| *peer).collect();
+            fetch.sources.iter().filter(|(_, asked)| asked.is_some()).map(|(peer, _)| *peer).collect();
         for peer in asked {
             if let Some(link) = self.links.to(peer) {
                 self.say_of(now, link, root, What::Leave(why));
@@ -310,6 +357,8 @@ impl Node {
     pub(super) fn loneliness(&self, fetch: &Fetch) -> TransferFailure {
         if fetch.dropped.values().any(|wrong| *wrong) {
             TransferFailure::Mismatch
+        } else if fetch.changed {
+            TransferFailure::SourceChanged(None)
         } else if fetch.sources.keys().any(|peer| self.links.to(*peer).is_some()) {
             TransferFailure::NobodyHasIt
         } else {

@@ -5,7 +5,10 @@
 //! - `serving`: whoever names the root gets its outline and pieces, everyone in turn
 //! - `outline`: what a root stands for, sent and received, and checked against the root
 //! - `consent`: a fetch from its ticket to its first piece: shown to the user, examined, prepared
+//! - `recovering`: a fetch that was begun before: what the disk has of it is looked at
 //! - `moving`: the schedule's questions, pieces that arrive, files put in place
+//! - `saving`: what has arrived is made durable and noted
+//! - `rereading`: files in place from before are hashed again for others
 //! - `meeting`: who else has or fetches it, and links to them that come and go
 //! - `ending`: the end of it
 //! - `inflow`: the one-way channels that carry outlines and pieces
@@ -17,6 +20,9 @@ mod making;
 mod meeting;
 mod moving;
 mod outline;
+mod recovering;
+mod rereading;
+mod saving;
 mod serving;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +31,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) use self::consent::Fetch;
+use self::ending::Ending;
 pub(super) use self::inflow::ShareInflow;
 use self::making::Making;
 #[cfg(test)]
 pub(super) use self::meeting::may_tell;
+use self::rereading::Rereading;
 use self::serving::Asker;
 use super::{Closing, Node, OfferError, Purpose};
 use crate::identity::PeerId;
@@ -40,7 +48,7 @@ use crate::transfer::pieces::Pieces;
 use crate::transfer::proof::FileTree;
 use crate::transfer::{MAX_PIECES, Manifest, Ticket, TransferId};
 use crate::wire::{Control, Leaving, Share as Said, What};
-use crate::{AnswerError, Event, GetError, Progress, TransferFailure, Why};
+use crate::{AnswerError, GetError, Progress, TransferState, Why};
 
 /// What is shared or fetched at once.
 const MAX_SHARES: usize = 64;
@@ -63,6 +71,7 @@ struct Share {
     content: Option<Content>,
     stage: Stage,
     askers: BTreeMap<PeerId, Asker>,
+    rereading: Rereading,
     /// Storage work under way for it that must end before it does.
     busy: usize,
 }
@@ -74,11 +83,7 @@ enum Stage {
     Offering,
     Fetching(Box<Fetch>),
     /// Nothing is left but to wait for what is under way.
-    Ending {
-        discard: Option<Work>,
-        why: TransferFailure,
-        kept: u32,
-    },
+    Ending(Ending),
 }
 
 /// What the root stands for, and where it is on this disk.
@@ -105,15 +110,28 @@ enum Origin {
 pub(super) enum Job {
     Scan,
     Hash(Vec<ReadChunk>),
+    Recover,
+    Check,
     Examine,
     Prepare,
     /// Pieces and who sent them.
     Write(Vec<(u32, PeerId)>),
+    Checkpoint,
     /// Numbers of files.
     Finish(Vec<u32>),
+    /// Pieces of files in place from before.
+    Reread(Vec<u32>),
     /// Pieces for someone who asked.
     Read(Reading),
+    Close,
     Discard,
+}
+
+impl Job {
+    /// Whether a share does not end before it is done.
+    fn holds_up(&self) -> bool {
+        !matches!(self, Self::Read(..) | Self::Reread(..))
+    }
 }
 
 /// Pieces that are being read for a peer.
@@ -149,7 +167,7 @@ impl Sharing {
 
 impl Share {
     fn new(root: Option<Root>, stage: Stage) -> Self {
-        Self { root, content: None, stage, askers: BTreeMap::new(), busy: 0 }
+        Self { root, content: None, stage, askers: BTreeMap::new(), rereading: Rereading::default(), busy: 0 }
     }
 
     fn fetch(&mut self) -> Option<&mut Fetch> {
@@ -230,7 +248,17 @@ impl Node {
         if named.iter().all(|peer| self.contacts.is_blocked(*peer)) {
             return Err(GetError::Blocked);
         }
-        let id = TransferId(self.ids.bytes());
+        // The same into the same folder is the same fetch: it goes on where it was interrupted.
+        let before = self.unfinished.fetching(ticket.root, &into);
+        let before = before.filter(|(id, _)| !self.sharing.shares.contains_key(id));
+        let (id, named) = match before {
+            Some((id, old)) => {
+                self.note_paused(id, false);
+                old.addresses().iter().for_each(|address| self.dialler.learn(now, old.peer, *address));
+                (id, named.into_iter().chain([old.peer].into_iter().filter(|peer| *peer != me)).collect())
+            }
+            None => (TransferId(self.ids.bytes()), named),
+        };
         let fetch = Fetch::new(now, ticket.clone(), named, into);
         self.sharing.shares.insert(id, Share::new(Some(ticket.root), Stage::Fetching(Box::new(fetch))));
         self.sharing.by_root.insert(ticket.root, id);
@@ -254,6 +282,7 @@ impl Node {
             What::Ask(runs) => self.ask_heard(now, link, peer, id, &runs),
             What::Cancel(runs) => self.cancel_heard(peer, id, &runs),
             What::Lack(runs) => self.lack_heard(now, peer, id, &runs),
+            What::Changed(runs) => self.changed_heard(now, peer, id, &runs),
             What::Others(others) => self.others_heard(now, link, peer, id, others),
             What::Leave(why) => self.leave_heard(now, peer, id, why),
         }
@@ -264,6 +293,7 @@ impl Node {
         for id in self.sharing.ids() {
             self.run_making(id);
             self.run_moving(now, id);
+            self.run_rereading(id);
         }
         self.run_serving(now);
     }
@@ -288,7 +318,7 @@ impl Node {
 
     /// A storage result.
     pub(super) fn share_stored(&mut self, now: Instant, id: TransferId, job: Job, result: Done) {
-        if !matches!(job, Job::Read(..))
+        if job.holds_up()
             && let Some(share) = self.sharing.shares.get_mut(&id)
         {
             share.busy = share.busy.saturating_sub(1);
@@ -300,19 +330,19 @@ impl Node {
             (Job::Prepare, Done::Prepared(result)) => self.fetch_prepared(now, id, result),
             (Job::Write(pieces), Done::Written(results)) => self.pieces_written(now, id, pieces, results),
             (Job::Finish(files), Done::Finished(results)) => self.fetched_finished(id, &files, results),
+            (Job::Recover, Done::Recovered(result)) => self.fetch_recovered(now, id, result),
+            (Job::Check, Done::Checked(result)) => self.fetch_checked(now, id, result),
+            (Job::Checkpoint, Done::Checkpointed(result)) => self.fetch_saved(now, id, result),
+            (Job::Close, Done::Closed) => self.fetch_closed(now, id),
             (Job::Read(reading), Done::Read(results)) => self.read_for(now, id, &reading, results),
-            (Job::Discard, _) => {
-                if let Some(Share { stage: Stage::Ending { why, kept, .. }, .. }) = self.remove_share(id) {
-                    self.event(Event::Failed { transfer: id, why, kept, resumable: false });
-                }
-            }
+            (Job::Reread(pieces), Done::Read(results)) => self.reread(now, id, &pieces, results),
             (_, _) => {}
         }
         self.run_share_ending(id);
     }
 
     fn ask_for_share(&mut self, id: TransferId, work: Work, job: Job) {
-        if !matches!(job, Job::Read(..))
+        if job.holds_up()
             && let Some(share) = self.sharing.shares.get_mut(&id)
         {
             share.busy = share.busy.saturating_add(1);
@@ -346,6 +376,28 @@ impl Node {
             _ => None,
         };
         Some(Progress { peer, sending, done, total, road })
+    }
+
+    /// How a fetch stands. `None`: there is none of that name now.
+    pub(super) fn fetch_state(&self, id: TransferId) -> Option<TransferState> {
+        let Stage::Fetching(fetch) = &self.sharing.shares.get(&id)?.stage else { return None };
+        Some(if fetch.waits() { TransferState::Waiting } else { TransferState::Active })
+    }
+
+    /// What is being fetched.
+    pub(super) fn fetches(&self) -> impl Iterator<Item = &TransferId> {
+        let fetches = self.sharing.shares.iter();
+        fetches.filter(|(_, share)| matches!(share.stage, Stage::Fetching(_))).map(|(id, _)| id)
+    }
+
+    /// The user lets a fetch stand still, or go on. `false`: there is none of that name.
+    pub(super) fn pause_fetch(&mut self, id: TransferId, paused: bool) -> bool {
+        let Some(fetch) = self.sharing.shares.get_mut(&id).and_then(Share::fetch) else { return false };
+        fetch.paused = paused;
+        if let Some(moving) = fetch.moving() {
+            moving.dirty = true;
+        }
+        true
     }
 
     /// The user takes what a ticket turned out to be. `None`: it is none of those that wait for this.

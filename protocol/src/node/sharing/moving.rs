@@ -15,7 +15,7 @@ use crate::transfer::pieces::Pieces;
 use crate::transfer::schedule::{Arrival, Say, Schedule};
 use crate::transfer::{RelativePath, TransferId};
 use crate::wire::{Leaving, PieceHead, What, runs};
-use crate::{DropReason, Event, Road, TransferFailure};
+use crate::{DropReason, Event, TransferFailure};
 
 /// Bytes and pieces of one write request.
 const BATCH_BYTES: u64 = 512 * 1024;
@@ -46,11 +46,14 @@ pub(super) struct Moving {
     lonely: Option<Instant>,
     /// Whether the user was told so.
     told: bool,
+    /// When what is written is to be made durable and put in place.
+    pub(super) due: Option<Instant>,
 }
 
 impl Moving {
     /// `held` need not be fetched.
     pub(super) fn new(
+        now: Instant,
         pieces: Arc<Pieces>,
         held: impl Iterator<Item = u32>,
         made: Vec<RelativePath>,
@@ -67,7 +70,13 @@ impl Moving {
             fresh_since: None,
             lonely: None,
             told: false,
+            // Files that were all there but for their names.
+            due: Some(now),
         }
+    }
+
+    pub(super) fn is_lonely(&self) -> bool {
+        self.lonely.is_some()
     }
 
     pub(super) fn peers(&self) -> Vec<PeerId> {
@@ -82,7 +91,20 @@ impl Moving {
 
     pub(super) fn next_time(&self) -> Option<Instant> {
         let tell = self.fresh_since.and_then(|since| since.checked_add(TELL_AFTER));
-        self.schedule.poll_timeout().into_iter().chain(tell).min()
+        self.schedule.poll_timeout().into_iter().chain(tell).chain(self.due).min()
+    }
+}
+
+impl Fetch {
+    /// Others are to be told of pieces that can be had here.
+    fn tell(&mut self, now: Instant, pieces: impl Iterator<Item = u32>) {
+        if let Some(moving) = self.moving() {
+            let before = moving.fresh.len();
+            moving.fresh.extend(pieces);
+            if moving.fresh.len() > before {
+                moving.fresh_since.get_or_insert(now);
+            }
+        }
     }
 }
 
@@ -106,7 +128,21 @@ impl Node {
         moving.schedule.heard(now, peer);
         let place = content.pieces.place(head.piece).filter(|place| place.length == head.length);
         let tree = place.and_then(|place| Some((place, content.trees.get_mut(&place.file)?)));
-        if tree.is_some_and(|(place, tree)| tree.verify(place.chunk, head.value, &head.proof).is_ok()) {
+        let settled = tree.and_then(|(place, tree)| {
+            Some((place.file, tree.verify(place.chunk, head.value, &head.proof).ok()?))
+        });
+        if let Some((file, settled)) = settled {
+            if settled.refuted {
+                // What an attempt before has noted is not what belongs to the root.
+                fetch.failed = Some(TransferFailure::Mismatch);
+            } else if let Origin::Landing(landing) = &mut content.origin
+                && let Some(range) = content.pieces.of_file(file).filter(|_| !settled.proven.is_empty())
+            {
+                let proven = settled.proven.into_iter().flatten();
+                let pieces = proven.filter_map(|chunk| range.start.checked_add(u32::try_from(chunk).ok()?));
+                let fresh = pieces.filter(|piece| landing.show(*piece, &content.trees));
+                fetch.tell(now, fresh);
+            }
             return Ok(());
         }
         self.drop_source(now, id, peer, DropReason::WrongContent);
@@ -162,7 +198,7 @@ impl Node {
         Ok(())
     }
 
-    fn flush_pieces(&mut self, id: TransferId) {
+    pub(super) fn flush_pieces(&mut self, id: TransferId) {
         let fetch = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch());
         let Some(moving) = fetch.and_then(Fetch::moving) else { return };
         if moving.writes.is_empty() {
@@ -189,14 +225,28 @@ impl Node {
         self.feed_starved();
         for ((piece, from), result) in pieces.into_iter().zip(results) {
             let Some(share) = self.sharing.shares.get_mut(&id) else { return };
-            let Stage::Fetching(fetch) = &mut share.stage else { return };
-            let (Some(moving), Some(content)) = (fetch.moving(), &mut share.content) else { return };
-            let Origin::Landing(landing) = &mut content.origin else { return };
+            let Some(Content { origin: Origin::Landing(landing), pieces, trees, .. }) = &mut share.content
+            else {
+                return;
+            };
+            let place = pieces.place(piece);
+            let value = place.and_then(|place| trees.get(&place.file)?.value(place.chunk));
+            let moving = match &mut share.stage {
+                Stage::Fetching(fetch) => fetch.moving(),
+                Stage::Making(_) | Stage::Offering | Stage::Ending(_) => None,
+            };
+            let Some(moving) = moving else {
+                // It ends; what is kept for another time is noted all the same.
+                if result.is_ok() {
+                    landing.written(piece, value);
+                }
+                continue;
+            };
             moving.dirty = true;
             let why = match result {
                 Ok(()) => {
                     moving.schedule.held(piece);
-                    landing.written(piece);
+                    landing.written(piece, value);
                     moving.fresh.push(piece);
                     moving.fresh_since.get_or_insert(now);
                     continue;
@@ -210,18 +260,6 @@ impl Node {
                 Err(error) => TransferFailure::Disk(Some(error)),
             };
             return self.end_share(now, id, why);
-        }
-        self.finish_fetched(id);
-    }
-
-    fn finish_fetched(&mut self, id: TransferId) {
-        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
-        let Some(Content { origin: Origin::Landing(landing), roots, .. }) = &mut share.content else {
-            return;
-        };
-        if let Some(files) = landing.next_finish(roots) {
-            let numbers = files.iter().map(|file| file.target.file).collect();
-            self.ask_for_share(id, Work::Finish(files), Job::Finish(numbers));
         }
     }
 
@@ -244,15 +282,15 @@ impl Node {
             }
         }
         match &mut share.stage {
-            Stage::Ending { kept, .. } => *kept = landing.placed(),
             Stage::Fetching(fetch) => fetch.failed = failed,
-            Stage::Making(_) | Stage::Offering => {}
+            Stage::Ending(_) | Stage::Making(_) | Stage::Offering => {}
         }
     }
 
     /// Asks for what can be asked for, writes what has gathered, and ends what is whole.
     pub(super) fn run_moving(&mut self, now: Instant, id: TransferId) {
         self.flush_pieces(id);
+        self.settle_fetch(now, id);
         let busy = !self.shares.has_room(id);
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let under_way = share.busy > 0;
@@ -263,7 +301,7 @@ impl Node {
         let root = fetch.ticket.root;
         let (State::Moving(moving), Some(content)) = (&mut fetch.state, &share.content) else { return };
         let Origin::Landing(landing) = &content.origin else { return };
-        if busy {
+        if busy || fetch.paused {
             // While this disk is behind, nothing can be expected of anyone.
             moving.schedule.excuse(now);
         }
@@ -271,7 +309,7 @@ impl Node {
         let due = moving.fresh.len() >= TELL_PIECES
             || (done && !moving.fresh.is_empty())
             || moving.fresh_since.is_some_and(|since| now.saturating_duration_since(since) >= TELL_AFTER);
-        if std::mem::take(&mut moving.dirty) {
+        if !fetch.paused && std::mem::take(&mut moving.dirty) {
             let say = moving.schedule.say(now);
             let stuck = moving.schedule.is_stuck() && !under_way;
             let newly = stuck && moving.lonely.is_none();
@@ -286,7 +324,8 @@ impl Node {
             self.tell_fresh(now, id);
         }
         if done {
-            return self.finish_fetch(now, id);
+            self.part_with_sources(now, id, Leaving::Done);
+            return self.close_fetch(now, id);
         }
         let fetch = self.sharing.shares.get_mut(&id).and_then(|share| share.fetch());
         let next = fetch.and_then(|fetch| fetch.next_time());
@@ -311,21 +350,6 @@ impl Node {
                 self.say_of(now, link, root, what);
             }
         }
-    }
-
-    /// Everything is in place.
-    fn finish_fetch(&mut self, now: Instant, id: TransferId) {
-        self.part_with_sources(now, id, Leaving::Done);
-        let Some(Stage::Fetching(fetch)) = self.sharing.shares.get(&id).map(|share| &share.stage) else {
-            return;
-        };
-        let road = self.best_road(fetch).unwrap_or(Road::Direct);
-        let (root, took) = (fetch.ticket.root, now.saturating_duration_since(fetch.since));
-        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
-        share.stage = Stage::Offering;
-        let Some(Content { origin: Origin::Landing(landing), .. }) = &share.content else { return };
-        let ((bytes, _), paths) = (landing.progress(), landing.tops());
-        self.event(Event::Finished { transfer: id, bytes, resumed: 0, took, road, root, paths });
     }
 
     /// Time: who says nothing is asked no more for now, and a fetch that nobody can go on with is given up.

@@ -7,11 +7,11 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::consent::State;
-use super::{Content, Job, Node, Origin};
+use super::{Content, Node, Origin};
 use crate::identity::PeerId;
 use crate::link::{ChannelId, LinkKey, Links};
 use crate::node::inflow::Stop;
-use crate::storage::{MAX_ENTRIES, Work};
+use crate::storage::MAX_ENTRIES;
 use crate::transfer::hash::{Root, collection_root};
 use crate::transfer::pieces::Pieces;
 use crate::transfer::proof::FileTree;
@@ -129,7 +129,7 @@ impl Node {
         let State::Listing(listing) = std::mem::replace(&mut fetch.state, State::Seeking) else { return };
         if !whole {
             // It is asked for again.
-            fetch.sources.entry(peer).and_modify(|asked| *asked = false);
+            fetch.sources.entry(peer).and_modify(|asked| *asked = None);
             return;
         }
         let Some((manifest, roots)) = listing.check(fetch.ticket.root, fetch.ticket.kind, fetch.ticket.bytes)
@@ -142,19 +142,15 @@ impl Node {
             .files()
             .filter_map(|(file, entry)| Some((file, FileTree::with_root(entry.size(), *roots.get(&file)?))));
         let trees = trees.collect();
-        let manifest = Arc::new(manifest);
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
-        let Some(fetch) = share.fetch() else { return };
-        fetch.state = State::Examining(None);
-        let into = fetch.into.clone();
         share.content = Some(Content {
-            manifest: Arc::clone(&manifest),
+            manifest: Arc::new(manifest),
             roots,
             pieces: Arc::new(pieces),
             trees,
             origin: Origin::Nowhere,
         });
-        self.ask_for_share(id, Work::Examine { into, manifest }, Job::Examine);
+        self.look_at_fetch(id);
     }
 }
 

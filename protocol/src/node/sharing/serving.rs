@@ -4,12 +4,14 @@
 //! anything is shared.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::outline::OutlineOut;
-use super::{Content, Job, Node, Origin, Reading};
+use super::{Content, Job, Node, Origin, Reading, Share};
 use crate::Event;
 use crate::identity::PeerId;
 use crate::link::{ChannelId, LinkKey};
@@ -42,7 +44,11 @@ pub(super) struct Asker {
     reading_bytes: u64,
     ready: VecDeque<(PieceHead, Bytes)>,
     ready_bytes: u64,
+    /// The link that carries its pieces, and the channel there.
+    road: Option<LinkKey>,
     channel: Option<ChannelId>,
+    /// Of a piece that is on its way, what is not handed over yet.
+    rest: Bytes,
     pub(super) outline: Option<OutlineOut>,
     /// Bytes handed to its link.
     given: u64,
@@ -59,11 +65,28 @@ impl Asker {
             reading_bytes: 0,
             ready: VecDeque::new(),
             ready_bytes: 0,
+            road: None,
             channel: None,
+            rest: Bytes::new(),
             outline: None,
             given: 0,
             told: 0,
         }
+    }
+
+    /// The link is lost, and not the one over which it asks: what is ready goes over another. What was on its way is
+    /// asked for again.
+    pub(super) fn lose_road(&mut self, link: LinkKey) {
+        if self.road == Some(link) {
+            self.road = None;
+            self.channel = None;
+            self.rest.clear();
+        }
+    }
+
+    /// Whether nothing of it waits for a link.
+    fn has_nothing(&self) -> bool {
+        self.ready.is_empty() && self.rest.is_empty()
     }
 
     fn ahead(&self) -> u64 {
@@ -120,7 +143,7 @@ impl Node {
     pub(super) fn ask_heard(
         &mut self,
         now: Instant,
-        link: LinkKey,
+        over: LinkKey,
         peer: PeerId,
         id: TransferId,
         runs: &[Run],
@@ -130,10 +153,13 @@ impl Node {
         // Someone who was let go of may not know it yet.
         let Some(asker) = share.askers.get_mut(&peer) else { return };
         asker.wanted.extend(runs.iter().flat_map(|run| run.pieces()));
+        let (link, bytes) =
+            (asker.link, share.content.as_ref().map_or(0, |content| content.manifest.bytes()));
         let beyond = runs.iter().any(|run| run.pieces().any(|piece| piece >= count));
         if beyond || asker.wanted.len() > MAX_WANTED {
-            self.links.fail(now, link);
+            return self.links.fail(now, over);
         }
+        self.open_stream_beside(now, link, peer, bytes);
     }
 
     /// Pieces are not wanted any more.
@@ -157,7 +183,11 @@ impl Node {
         }
         for (id, peer) in &turns {
             self.send_outline(*id, *peer);
-            self.hand_over(*id, *peer);
+            self.hand_over(now, *id, *peer);
+        }
+        let idle = |share: &Share| share.askers.values().all(Asker::has_nothing);
+        for (id, _) in self.sharing.shares.iter().filter(|(_, share)| idle(share)) {
+            self.shares.gives_nothing(*id);
         }
         // One batch for each, beginning with whoever comes after the last who was read for.
         let each =
@@ -177,24 +207,40 @@ impl Node {
         }
     }
 
-    fn hand_over(&mut self, id: TransferId, peer: PeerId) {
+    fn hand_over(&mut self, now: Instant, id: TransferId, peer: PeerId) {
         let Some(share) = self.sharing.shares.get_mut(&id) else { return };
         let (Some(root), Some(asker)) = (share.root, share.askers.get_mut(&peer)) else { return };
-        if asker.ready.is_empty() {
+        if asker.has_nothing() {
             return;
         }
-        let Some(channel) = asker.channel.or_else(|| self.links.open(asker.link)) else { return };
+        let bytes = share.content.as_ref().map_or(0, |content| content.manifest.bytes());
+        let road = asker.road.or_else(|| self.streams.road(now, peer, asker.link, bytes));
+        let Some(road) = road else { return };
+        asker.road = Some(road);
+        let Some(channel) = asker.channel.or_else(|| self.links.open(road)) else { return };
         if asker.channel.is_none() {
             asker.channel = Some(channel);
-            self.links.write(asker.link, channel, [Bytes::from(encode_open_pieces(root))]);
+            self.links.write(road, channel, [Bytes::from(encode_open_pieces(root))]);
         }
-        while self.links.is_writable(asker.link, channel)
-            && let Some((head, data)) = asker.ready.pop_front()
-        {
-            let bytes = u64::from(head.length);
-            asker.ready_bytes = asker.ready_bytes.saturating_sub(bytes);
-            asker.given = asker.given.saturating_add(bytes);
-            self.links.write(asker.link, channel, [Bytes::from(encode_piece(&head)), data]);
+        while self.links.is_writable(road, channel) && !asker.has_nothing() {
+            let most = self.shares.givable(now, id);
+            if most == 0 {
+                break;
+            }
+            let mut head = Bytes::new();
+            if asker.rest.is_empty()
+                && let Some((next, data)) = asker.ready.pop_front()
+            {
+                asker.ready_bytes = asker.ready_bytes.saturating_sub(u64::from(next.length));
+                head = Bytes::from(encode_piece(&next));
+                asker.rest = data;
+            }
+            // A head is not cut: a few bytes more are made up for by what comes next.
+            let cut = most.saturating_sub(head.len()).max(1).min(asker.rest.len());
+            let data = asker.rest.split_to(cut);
+            self.shares.gave(id, head.len().saturating_add(cut));
+            asker.given = asker.given.saturating_add(u64::try_from(cut).unwrap_or(u64::MAX));
+            self.links.write(road, channel, [head, data]);
         }
     }
 
@@ -296,20 +342,23 @@ impl Node {
             }
         }
         let told = asker.map(|asker| asker.link).zip(share.root);
-        let mut paths = Vec::new();
-        if let Some(Content { origin: Origin::Sources(sources, gone), .. }) = &mut share.content {
-            for file in changed {
-                if gone.insert(file) {
-                    paths.extend(usize::try_from(file).ok().and_then(|at| sources.get(at)).cloned());
-                }
-            }
+        let lost: Vec<_> = changed
+            .into_iter()
+            .filter_map(|file| share.content.as_mut().and_then(|content| content.lose(file)))
+            .collect();
+        for (path, pieces) in lost {
+            self.retract(now, id, pieces);
+            self.event(Event::ShareChanged { share: id, path });
         }
         if let Some((link, root)) = told.filter(|_| !lacking.is_empty()) {
             self.say_of(now, link, root, What::Lack(runs(lacking)));
         }
-        for path in paths {
-            self.event(Event::ShareChanged { share: id, path: path.to_path_buf() });
-        }
+    }
+
+    /// Whether a link carries pieces for someone.
+    pub(in crate::node) fn serves_over(&self, link: LinkKey) -> bool {
+        let mut askers = self.sharing.shares.values().flat_map(|share| share.askers.values());
+        askers.any(|asker| asker.road == Some(link))
     }
 
     /// A peer fetches nothing more from here.
@@ -334,17 +383,33 @@ impl Node {
 
     /// Drops what waits for a peer, and ends its channels.
     fn forget_asker(&mut self, id: TransferId, peer: PeerId) {
+        // Others of the same share stand in line anew.
+        self.shares.gives_nothing(id);
         let asker = self.sharing.shares.get_mut(&id).and_then(|share| share.askers.get_mut(&peer));
         let Some(asker) = asker else { return };
         asker.ready_bytes = 0;
         asker.ready.clear();
+        asker.rest.clear();
         asker.wanted.clear();
         asker.reading.clear();
         if let Some(outline) = asker.outline.take() {
             outline.end(&mut self.links, asker.link);
         }
-        if let Some(channel) = asker.channel.take() {
-            self.links.reset(asker.link, channel);
+        if let (Some(channel), Some(road)) = (asker.channel.take(), asker.road.take()) {
+            self.links.reset(road, channel);
+        }
+    }
+
+    /// Tells everyone who fetches from here that a file has changed.
+    pub(super) fn retract(&mut self, now: Instant, id: TransferId, pieces: Range<u32>) {
+        let Some(share) = self.sharing.shares.get_mut(&id) else { return };
+        let Some(root) = share.root else { return };
+        for asker in share.askers.values_mut() {
+            asker.wanted.retain(|piece| !pieces.contains(piece));
+        }
+        let links: Vec<LinkKey> = share.askers.values().map(|asker| asker.link).collect();
+        for link in links {
+            self.say_of(now, link, root, What::Changed(runs(pieces.clone())));
         }
     }
 
@@ -358,6 +423,22 @@ impl Node {
                 self.say_of(now, link, root, What::Have(Have::Pieces(pieces.to_vec())));
             }
         }
+    }
+}
+
+impl Content {
+    /// A file is not any more what was hashed or put there: it is given to nobody. Gives where it is and its pieces,
+    /// if that is new.
+    fn lose(&mut self, file: u32) -> Option<(PathBuf, Range<u32>)> {
+        let path = match &mut self.origin {
+            Origin::Sources(sources, gone) => {
+                let path = usize::try_from(file).ok().and_then(|at| sources.get(at)).cloned()?;
+                gone.insert(file).then(|| path.to_path_buf())
+            }
+            Origin::Landing(landing) => landing.lose(file).then(|| landing.path_of(file)).flatten(),
+            Origin::Nowhere => None,
+        };
+        Some((path?, self.pieces.of_file(file)?))
     }
 }
 

@@ -312,6 +312,16 @@ impl Bench {
         moved
     }
 
+    /// The next chunk of a stream: of what the bench has under the name `stream`.
+    fn next_of_stream(&self, offset: u64) -> Result<crate::storage::StreamChunk, StorageError> {
+        let rest = &self.files["stream"][offset as usize..];
+        let length = rest.len().min(crate::transfer::hash::CHUNK as usize);
+        let last = length == rest.len();
+        let data = Bytes::copy_from_slice(&rest[..length]);
+        let size = crate::transfer::stream_size(offset, length as u32, last);
+        Ok(crate::storage::StreamChunk { value: chunk_value(size, offset, &data), data, last })
+    }
+
     /// Lets time pass.
     pub(super) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
@@ -393,6 +403,8 @@ impl Bench {
             }
             Work::Finish(files) => Done::Finished(files.iter().map(|_| Ok(())).collect()),
             Work::Seal { links, .. } => Done::Sealed(links.iter().map(|_| Ok(self.links_allowed)).collect()),
+            Work::ReadStream { offset, .. } => Done::StreamRead(self.next_of_stream(offset)),
+            Work::Output(chunks) => Done::Written(chunks.iter().map(|_| Ok(())).collect()),
             Work::Checkpoint { .. } => Done::Checkpointed(Ok(())),
             Work::Recover { .. } => Done::Recovered(self.recovery.clone()),
             Work::Check { .. } => Done::Checked(Ok(self.checked.clone())),
@@ -480,6 +492,8 @@ fn kind(work: &Work) -> &'static str {
         Work::Prepare { .. } => "prepare",
         Work::Write(_) => "write",
         Work::Finish(_) => "finish",
+        Work::ReadStream { .. } => "read stream",
+        Work::Output(_) => "output",
         Work::Seal { .. } => "seal",
         Work::Checkpoint { .. } => "checkpoint",
         Work::Recover { .. } => "recover",

@@ -40,7 +40,7 @@ fn is_told(event: &Event) -> bool {
 
 #[test]
 fn nothing_but_steps_of_a_code_is_taken_before_it_is_proven() {
-    let hello = Control::Hello { agent: "eve".into() };
+    let hello = Control::Hello { agent: "eve".into(), revision: 0 };
     let proof = || Proof { confirmation: [1; 32], identity: vec![1; 100] };
     let messages = [
         hello.encode(),
@@ -51,7 +51,7 @@ fn nothing_but_steps_of_a_code_is_taken_before_it_is_proven() {
         // Out of turn, no share at all, longer than any, and nothing that parses.
         Control::Code(CodeStep::Prove(proof())).encode(),
         Control::Code(CodeStep::Begin([0; 32])).encode(),
-        Control::Hello { agent: "x".repeat(60) }.encode().repeat(40),
+        Control::Hello { agent: "x".repeat(60), revision: 0 }.encode().repeat(40),
         vec![9; 500],
     ];
     for message in messages {
@@ -124,6 +124,24 @@ fn whoever_does_not_know_the_key_is_not_answered_under_it() {
     assert!(!bench.peers[number].up.contains(&link));
     // The node's own id is answered for as ever.
     bench.link(number);
+}
+
+#[test]
+fn a_crowd_at_a_code_leaves_room_for_others() {
+    let (mut bench, made, key) = with_code();
+    for round in 0..70 {
+        let number = bench.add();
+        let (ours, at) = (Arc::new(identity(7000 + round)), bench.at());
+        let link = bench.peers[number].links.dial_one_time(bench.now, &ours, key, at).unwrap();
+        bench.run_for(SHORTLY);
+        assert_eq!(bench.peers[number].down.contains(&link), round >= 64, "{round}");
+    }
+    bench.contact();
+    // Those who say nothing do not last.
+    bench.run_for(Duration::from_secs(10));
+    let number = bench.add();
+    meet(&mut bench, number, key);
+    assert!(bench.node.code(made).is_some());
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn film_head(size: u64, index: u64, content: &[u8]) -> Chunk {
         length: u32::try_from(content.len()).unwrap(),
         offset,
         value: chunk_value(size, offset, content),
+        last: false,
     }
 }
 

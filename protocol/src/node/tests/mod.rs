@@ -13,6 +13,7 @@ mod codes;
 mod crowds;
 mod exhaustion;
 mod links;
+mod pipes;
 mod resuming;
 mod rules;
 mod shares;

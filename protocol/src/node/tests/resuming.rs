@@ -22,7 +22,7 @@ fn film() -> Vec<Entry> {
 fn chunk(index: u64) -> (Chunk, Vec<u8>) {
     let content = vec![index as u8; CHUNK as usize];
     let value = chunk_value(SIZE, index * CHUNK, &content);
-    (Chunk { file: 0, length: CHUNK as u32, offset: index * CHUNK, value }, content)
+    (Chunk { file: 0, length: CHUNK as u32, offset: index * CHUNK, value, last: false }, content)
 }
 
 /// A contact has begun to send a film: two chunks have arrived.
@@ -270,7 +270,7 @@ fn a_sender_that_did_not_hear_of_the_end_is_told() {
         let at = (index * CHUNK) as usize;
         let data = &content[at..at + CHUNK as usize];
         let value = chunk_value(size, index * CHUNK, data);
-        let head = Chunk { file: 0, length: CHUNK as u32, offset: index * CHUNK, value };
+        let head = Chunk { file: 0, length: CHUNK as u32, offset: index * CHUNK, value, last: false };
         let channel = bench.begin_chunk(bob, link, transfer, &head, data);
         bench.finish(bob, link, channel);
     }

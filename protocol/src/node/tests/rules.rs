@@ -285,7 +285,7 @@ fn files_put_in_place_while_a_transfer_is_stopped_are_counted_as_kept() {
     let value = crate::transfer::hash::chunk_value(0, 0, &[]);
     let mut bytes = crate::wire::encode_open_chunks(id(1));
     for file in 0..600 {
-        let head = crate::wire::Chunk { file, length: 0, offset: 0, value };
+        let head = crate::wire::Chunk { file, length: 0, offset: 0, value, last: false };
         bytes.extend(crate::wire::encode_chunk(&head));
     }
     // The disk is slow from the moment that files are to be put in place.

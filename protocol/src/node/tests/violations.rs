@@ -97,7 +97,7 @@ fn offered(size: u64) -> (Bench, usize, crate::link::LinkKey) {
 
 fn head(size: u64, file: u32, offset: u64, content: &[u8]) -> Chunk {
     let length = u32::try_from(content.len()).unwrap();
-    Chunk { file, length, offset, value: chunk_value(size, offset, content) }
+    Chunk { file, length, offset, value: chunk_value(size, offset, content), last: false }
 }
 
 /// The one failure of a transfer that was under way.

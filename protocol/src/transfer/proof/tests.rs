@@ -52,7 +52,7 @@ fn every_chunk_is_proven_to_the_standard_hash_around_every_power_of_two() {
             for number in 0..chunk_count(size) {
                 let mut getter = FileTree::with_root(size, root(&content));
                 let proof = holder.proof(number).unwrap();
-                assert_eq!(getter.verify(number, value(&content, number), &proof), Ok(()));
+                assert_eq!(getter.verify(number, value(&content, number), &proof), Ok(Settled::default()));
                 assert_eq!(getter.value(number), holder.value(number));
                 assert_eq!(getter.proof(number), Some(proof), "who was shown it can show it");
             }
@@ -126,7 +126,51 @@ proptest! {
             };
             prop_assert!(!fits);
         }
-        prop_assert!(getter.rows.is_empty(), "nothing of it was kept");
-        prop_assert_eq!(getter.verify(number, value, &proof), Ok(()));
+        prop_assert!(getter.rows.0.is_empty(), "nothing of it was kept");
+        prop_assert_eq!(getter.verify(number, value, &proof), Ok(Settled::default()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_claimed_is_proven_by_the_rest_or_refuted(
+        chunks in 1_u64..20,
+        more in 0_u64..2,
+        claimed in any::<u32>(),
+        order in any::<u64>(),
+        wrong in proptest::option::of(0_u64..20),
+    ) {
+        let content = content((chunks * CHUNK - more) as usize);
+        let (size, holder) = (content.len() as u64, holder(&content));
+        let mut tree = FileTree::with_root(size, root(&content));
+        let is_claimed = |chunk: &u64| claimed & (1 << chunk) != 0;
+        let wrong = wrong.filter(|wrong| *wrong < chunks && is_claimed(wrong));
+        let (mut proven, mut refuted) = (std::collections::BTreeSet::new(), false);
+        for chunk in (0..chunks).filter(is_claimed) {
+            let value = if wrong == Some(chunk) { ChunkValue([9; 32]) } else { value(&content, chunk) };
+            match tree.claim(chunk, value) {
+                Claim::Open => {}
+                Claim::Proven => proven.extend(0..chunks),
+                Claim::Refuted => refuted = true,
+            }
+        }
+        let mut rest: Vec<u64> = (0..chunks).filter(|chunk| !is_claimed(chunk)).collect();
+        rest.sort_by_key(|chunk| (chunk + 1).wrapping_mul(order | 1));
+        for chunk in rest {
+            let settled = tree.verify(chunk, value(&content, chunk), &holder.proof(chunk).unwrap()).unwrap();
+            refuted |= settled.refuted;
+            proven.extend(settled.proven.into_iter().flatten());
+            proven.insert(chunk);
+            for chunk in &proven {
+                prop_assert_eq!(tree.value(*chunk), Some(value(&content, *chunk)));
+                let proof = tree.proof(*chunk).unwrap();
+                let mut other = FileTree::with_root(size, root(&content));
+                prop_assert!(other.verify(*chunk, value(&content, *chunk), &proof).is_ok());
+            }
+        }
+        prop_assert_eq!(refuted, wrong.is_some());
+        if !refuted {
+            prop_assert_eq!(proven.len() as u64, chunks, "by the time all is there, all is proven");
+        }
     }
 }

@@ -119,6 +119,11 @@ impl Rarity {
         self.holders(piece) & bit(peer) != 0
     }
 
+    /// Whether a peer announced anything.
+    pub(super) fn has_any(&self, peer: u32) -> bool {
+        self.table(peer).is_some_and(|table| table.announced.iter().any(|announced| *announced > 0))
+    }
+
     /// A peer has a piece.
     pub(super) fn add(&mut self, peer: u32, piece: u32) {
         if piece < self.count && !self.has(peer, piece) {
