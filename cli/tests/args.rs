@@ -352,7 +352,7 @@ fn without_a_peer_a_code_is_made() {
         ("send a --to bob --words 4", "leave out --to"),
         ("send a --code zoo-zoo-zoo --expire 2h", "leave out --code"),
         ("pair zoo zoo zoo --words 4", "leave out the code"),
-        ("send a --links", "--links goes with --to"),
+        ("send - --receivers 2", "can be read once"),
     ] {
         assert!(error(line).contains(says), "{line}: {}", error(line));
     }

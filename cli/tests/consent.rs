@@ -3,37 +3,11 @@
 
 mod support;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::fs;
+use std::io::Read;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use support::person::Person;
 use support::{Node, Running, listing, text};
-
-/// A person: what they type is read by the program as from a terminal.
-struct Person(File);
-
-impl Person {
-    /// Someone at the terminal of `hither ARGUMENTS`.
-    fn at(node: &Node, arguments: &[&str]) -> (Self, Running) {
-        let (person, terminal) = Self::and_terminal();
-        (person, Running::start(node.command(arguments).stdin(terminal)))
-    }
-
-    fn and_terminal() -> (Self, File) {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let path = std::ffi::OsStr::from_bytes(name.as_bytes());
-        let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
-        (Self(master.into()), terminal)
-    }
-
-    fn types(&mut self, line: &str) {
-        writeln!(self.0, "{line}").unwrap();
-    }
-}
 
 fn address(receiver: &mut Running) -> String {
     receiver.wait_for_note("@127.").split_whitespace().last().unwrap().to_owned()

@@ -307,8 +307,12 @@ fn command_of(command: Subcommand, json: bool) -> Result<Command, String> {
                 }
                 (None, None) => Recipient::Code(ByCode::New(flags.options()?)),
             };
-            if matches!((&to, &content), (Recipient::Code(_), Content::Paths { links: true, .. })) {
-                return Err("--links goes with --to PEER: by a code, links are left out".to_owned());
+            if let (
+                Recipient::Code(ByCode::New(CodeOptions { receivers: 2.., .. })),
+                Content::StandardInput(_),
+            ) = (&to, &content)
+            {
+                return Err("standard input can be read once: --receivers is for paths and text".to_owned());
             }
             Command::Send { to, content }
         }

@@ -14,15 +14,21 @@ use crate::exit::Failure;
 use crate::inert::inert;
 use crate::screen::{self, Screen, count, size};
 
+/// What there is to say of what is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    /// Symbolic links go as such.
+    pub(super) links: bool,
+    /// It goes as it comes, and nobody knows how much there will be.
+    pub(super) stream: bool,
+}
+
 /// One of them.
 pub(super) struct Outgoing {
     transfer: TransferId,
     peer: PeerId,
     who: String,
-    /// Whether symbolic links go as such.
-    links: bool,
-    /// Whether it is a stream, whose size nobody knows.
-    pub(super) stream: bool,
+    kind: Kind,
     /// The command that goes on with it.
     again: String,
     connected: bool,
@@ -38,24 +44,13 @@ impl Outgoing {
     pub(super) fn new(
         transfer: TransferId,
         peer: PeerId,
-        links: bool,
+        kind: Kind,
         connected: bool,
         again: String,
         session: &Session,
     ) -> Self {
         let who = session.who(peer);
-        Self {
-            transfer,
-            peer,
-            who,
-            links,
-            stream: false,
-            again,
-            connected,
-            waiting: false,
-            offered: None,
-            meter: None,
-        }
+        Self { transfer, peer, who, kind, again, connected, waiting: false, offered: None, meter: None }
     }
 
     /// To whom.
@@ -86,13 +81,12 @@ impl Outgoing {
                     })?;
                 }
                 let name = inert(manifest.name());
-                let what = if self.stream {
-                    "a stream, sent as it comes".to_owned()
-                } else {
-                    format!("{}, {}", count(files, "file"), size(bytes))
+                let what = match self.kind.stream {
+                    true => "a stream, sent as it comes".to_owned(),
+                    false => format!("{}, {}", count(files, "file"), size(bytes)),
                 };
                 screen.note(&format!("offering {name} to {}: {what}", self.who))?;
-                tell_left_out(left_out, self.links, screen)?;
+                tell_left_out(left_out, self.kind.links, screen)?;
             }
             Event::Connected { peer, address, road } if *peer == self.peer => {
                 self.connected = true;
@@ -125,7 +119,7 @@ impl Outgoing {
                 let (kept, again) = (*kept, Some(self.again.as_str()));
                 let end = End { side: Side::Sending, who: &self.who, kept, left, again };
                 let mut failure = failure::transfer(why, &end);
-                if self.stream && matches!(why, TransferFailure::LinkLost(_)) {
+                if self.kind.stream && matches!(why, TransferFailure::LinkLost(_)) {
                     failure.text += " What comes from a pipe cannot be gone on with.";
                 }
                 return Ok(Some(Err(failure)));

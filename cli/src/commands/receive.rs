@@ -14,7 +14,7 @@ use super::code::{How, Meeting, Step};
 use super::inbox::{Inbox, Manner, Outcome};
 use super::session::{Next, Part, Session};
 use super::{Typed, course, failure, keep};
-use crate::args::{ByCode, Destination, Global, Peer, Span};
+use crate::args::{ByCode, Destination, Global, Peer, Span, TypedCode};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -23,6 +23,8 @@ use crate::screen::{Screen, content_output};
 
 /// How long someone who was met by a code and was lost may take to come back.
 const LOST: Duration = Duration::from_secs(30);
+/// Where a code is typed.
+const PROMPT: &str = "code: ";
 
 /// What is waited for.
 pub(super) struct Wanted {
@@ -102,10 +104,17 @@ fn wait(
     let into = inert(&manner.into.to_string_lossy());
     if sender.is_none() && !aside {
         screen.note(&format!("Waiting for an offer, to receive into {into} (Ctrl-C ends this)."))?;
+        if screen.can_ask() {
+            screen.note("If the sender has a code, type it here; Tab completes its words.")?;
+        }
     }
+    let takes_codes = sender.is_none();
     let mut inbox = Inbox::new(manner);
     let (mut received, mut failure) = (false, None);
     loop {
+        if takes_codes {
+            take_typed(&mut sender, from, inbox.is_busy(), session, screen)?;
+        }
         match session.next()? {
             Next::Event(event) => {
                 if let Some(sender) = &mut sender
@@ -133,22 +142,49 @@ fn wait(
         }
         inbox.tick(session, screen)?;
         // Transfers that began meanwhile are not cut off.
-        if inbox.is_busy() {
-            continue;
-        }
-        if let Some(why) = failure.take() {
-            return Err(why);
-        }
-        if received {
-            return match sender.and_then(|sender| sender.peer) {
-                Some(peer) => keep::offer(peer, session, screen),
-                None => Ok(()),
-            };
-        }
-        if let Some(why) = sender.as_mut().and_then(|sender| sender.end(session)) {
-            return Err(why);
+        match failure.take() {
+            kept if inbox.is_busy() => failure = kept,
+            Some(failure) => return Err(failure),
+            None if received => {
+                return match sender.and_then(|sender| sender.peer) {
+                    Some(peer) => keep::offer(peer, session, screen),
+                    None => Ok(()),
+                };
+            }
+            None => match sender.as_mut().and_then(|sender| sender.end(session)) {
+                // It can be typed again.
+                Some(why) if takes_codes => {
+                    sender = None;
+                    screen.note(&why.text)?;
+                }
+                Some(why) => return Err(why),
+                None => {}
+            },
         }
     }
+}
+
+/// Lets the person at the terminal type a code while nothing else goes on.
+fn take_typed(
+    sender: &mut Option<Sender>,
+    from: Option<PeerId>,
+    busy: bool,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    if busy || sender.is_some() {
+        screen.close_prompt();
+        return Ok(());
+    }
+    if !screen.is_typing() {
+        screen.open_prompt(PROMPT);
+    }
+    let Some(line) = screen.typed().filter(|line| !line.trim().is_empty()) else { return Ok(()) };
+    match TypedCode::parse(&[line]) {
+        Ok(code) => *sender = Some(Sender::new(session, ByCode::Typed(code), from, false, screen)?),
+        Err(why) => screen.note(&format!("{why}. Nothing was sent; type it again."))?,
+    }
+    Ok(())
 }
 
 /// Whoever is met by a code, to send.

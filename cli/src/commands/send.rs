@@ -6,15 +6,15 @@ use std::path::PathBuf;
 
 use hither_protocol::Rules;
 use hither_protocol::identity::PeerId;
-use hither_protocol::transfer::RelativePath;
+use hither_protocol::transfer::{RelativePath, TransferId};
 use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
 
-use super::outgoing::Outgoing;
+use super::outgoing::{Kind, Outgoing};
 use super::receive::{absolute, spool};
 use super::session::{Next, Part, Session};
 use super::{Typed, course, failure, send_by_code};
-use crate::args::{Content, Global, Recipient};
+use crate::args::{ByCode, Content, Global, Recipient};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::inert::inert;
@@ -32,28 +32,32 @@ pub(super) fn run(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let (what, spool) = sending(home, content)?;
-    let to = match to {
-        Recipient::Peer(peer) => peer,
-        Recipient::Code(by) => {
-            return send_by_code::run(global, home, by, what, spool, typed, screen);
-        }
-    };
     let input: Option<Box<dyn Read + Send>> = match what {
         Sending::Stream(_) => Some(Box::new(std::io::stdin())),
         Sending::Paths { .. } => None,
     };
     let pipes = Pipes { input, output: None };
     // A line of text is gone with this process, so there is nothing to go on with.
-    let rules = Rules { forgetful: spool.is_some(), ..Rules::default() };
-    let part = Part::reaching(&to);
+    let passing = spool.is_some();
+    let rules = Rules { forgetful: passing, ..Rules::default() };
+    let part = match &to {
+        Recipient::Peer(peer) => Part::reaching(peer),
+        Recipient::Code(ByCode::New(_)) => Part::Offering,
+        Recipient::Code(ByCode::Typed(_)) => Part::Reaching,
+    };
     let session = Session::open_with_pipes(global, home, "send", part, rules, pipes, screen)?;
-    let outcome =
-        session.recipient(&to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen));
+    let outcome = match to {
+        Recipient::Peer(to) => {
+            session.recipient(&to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen))
+        }
+        Recipient::Code(by) => send_by_code::run(&session, by, what, passing, typed, screen),
+    };
     session.close();
     outcome
 }
 
 /// What is offered.
+#[derive(Clone)]
 pub(super) enum Sending {
     Paths {
         /// Absolute ones.
@@ -65,6 +69,16 @@ pub(super) enum Sending {
     Stream(RelativePath),
 }
 
+impl Sending {
+    /// What there is to say of it.
+    pub(super) fn kind(&self) -> Kind {
+        Kind {
+            links: matches!(self, Self::Paths { links: true, .. }),
+            stream: matches!(self, Self::Stream(_)),
+        }
+    }
+}
+
 /// Offers something and follows the transfer to its end. `again` is the command that goes on with it.
 pub(super) fn transfer(
     session: &Session,
@@ -73,17 +87,9 @@ pub(super) fn transfer(
     again: &str,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let links = matches!(what, Sending::Paths { links: true, .. });
-    let stream = matches!(what, Sending::Stream(_));
-    let ours = session
-        .ask(move |node, now| match what {
-            Sending::Paths { paths, links: true } => node.offer_with_links(now, peer, paths),
-            Sending::Paths { paths, links: false } => node.offer(now, peer, paths),
-            Sending::Stream(name) => node.offer_stream(now, peer, &name),
-        })
-        .map_err(failure::offer)?;
-    let mut outgoing = Outgoing::new(ours, peer, links, false, again.to_owned(), session);
-    outgoing.stream = stream;
+    let kind = what.kind();
+    let ours = offer(session, peer, what)?;
+    let mut outgoing = Outgoing::new(ours, peer, kind, false, again.to_owned(), session);
     loop {
         match session.next()? {
             Next::Event(event) => {
@@ -97,6 +103,16 @@ pub(super) fn transfer(
         }
         outgoing.tick(session, screen)?;
     }
+}
+
+/// Offers something.
+pub(super) fn offer(session: &Session, peer: PeerId, what: Sending) -> Result<TransferId, Failure> {
+    let offered = session.ask(move |node, now| match what {
+        Sending::Paths { paths, links: true } => node.offer_with_links(now, peer, paths),
+        Sending::Paths { paths, links: false } => node.offer(now, peer, paths),
+        Sending::Stream(name) => node.offer_stream(now, peer, &name),
+    });
+    offered.map_err(failure::offer)
 }
 
 /// Says what of the paths is not sent; `links`: symbolic links are, where they stay inside.
@@ -117,23 +133,12 @@ pub(super) fn tell_left_out(left_out: &[PathBuf], links: bool, screen: &mut Scre
     Ok(())
 }
 
-/// Standard input as a file, for as long as the directory lives: whoever comes by a code may be several, one after the
-/// other.
-pub(super) fn spooled(home: &Home, name: &RelativePath) -> Result<(PathBuf, TempDir), Failure> {
-    let spool = spool(home)?;
-    let path = spool.path().join(name.as_str());
-    let copied = File::create_new(&path).and_then(|mut file| std::io::copy(&mut std::io::stdin(), &mut file));
-    copied.map_err(unkept)?;
-    Ok((path, spool))
-}
-
-fn unkept(error: std::io::Error) -> Failure {
-    let text = format!("what is to be sent could not be kept for sending: {error}. Nothing was sent.");
-    Failure::new(Exit::NotWritable, text)
-}
-
-/// What to offer. What is no file yet becomes one, for as long as the directory lives.
+/// The paths to offer. What is no file yet becomes one, for as long as the directory lives.
 fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), Failure> {
+    let failed = |error: std::io::Error| {
+        let text = format!("what is to be sent could not be kept for sending: {error}. Nothing was sent.");
+        Failure::new(Exit::NotWritable, text)
+    };
     let (name, text) = match content {
         // The same paths are the same transfer, wherever they are named from.
         Content::Paths { paths, links } => {
@@ -152,7 +157,7 @@ fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), 
     };
     let spool = spool(home)?;
     let path = spool.path().join(name.as_str());
-    let mut file = File::create_new(&path).map_err(unkept)?;
-    writeln!(file, "{text}").map_err(unkept)?;
+    let mut file = File::create_new(&path).map_err(failed)?;
+    writeln!(file, "{text}").map_err(failed)?;
     Ok((Sending::Paths { paths: vec![path], links: false }, Some(spool)))
 }

@@ -1,66 +1,44 @@
 //! `hither send` by a code: offers to whoever proves it, to several of them if it was made for several.
 
-use std::path::PathBuf;
-
-use hither_protocol::{CodeFor, EnterFor, Rules};
-use tempfile::TempDir;
+use hither_protocol::{CodeFor, EnterFor};
 
 use super::code::{How, Meeting, Step};
 use super::keep;
-use super::outgoing::Outgoing;
-use super::send::{Sending, spooled};
-use super::session::{Next, Part, Session};
+use super::outgoing::{Kind, Outgoing};
+use super::send::{Sending, offer};
+use super::session::{Next, Session};
 use super::{Typed, course};
-use crate::args::{ByCode, Global};
+use crate::args::ByCode;
 use crate::exit::Failure;
-use crate::home::Home;
 use crate::screen::{Event, Screen};
 
-/// `spool`: what is sent is gone with it.
-#[allow(clippy::too_many_arguments, reason = "what every command has, and what this one is about")]
+/// `passing`: what is sent is gone with this process.
 pub(super) fn run(
-    global: &Global,
-    home: &Home,
-    by: ByCode,
-    what: Sending,
-    spool: Option<TempDir>,
-    typed: &Typed,
-    screen: &mut Screen,
-) -> Result<(), Failure> {
-    let (paths, spool) = match what {
-        Sending::Paths { paths, .. } => (paths, spool),
-        Sending::Stream(name) => {
-            let (path, spool) = spooled(home, &name)?;
-            (vec![path], Some(spool))
-        }
-    };
-    let passing = spool.is_some();
-    let rules = Rules { forgetful: passing, ..Rules::default() };
-    let part = if matches!(by, ByCode::New(_)) { Part::Offering } else { Part::Reaching };
-    let session = Session::open(global, home, "send", part, rules, screen)?;
-    let outcome = send(&session, by, paths, passing, typed, screen);
-    session.close();
-    outcome
-}
-
-fn send(
     session: &Session,
     by: ByCode,
-    paths: Vec<PathBuf>,
+    what: Sending,
     passing: bool,
     typed: &Typed,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
+    let kind = what.kind();
+    // Paths are what the same code is known by when the command is run again. The rest is offered from here.
+    let (paths, rest) = match what {
+        Sending::Paths { paths, links: false } => (paths, None),
+        other => (Vec::new(), Some(other)),
+    };
+    let repeatable = !passing && rest.is_none();
     let meeting = match by {
         ByCode::New(options) => {
-            let how = How { aside: false, repeatable: !passing };
+            let how = How { aside: false, repeatable };
             Meeting::make(session, CodeFor::Send { paths }, options, how)?
         }
         ByCode::Typed(code) => Meeting::enter(session, code.code(), EnterFor::Send { paths }, screen)?,
     };
-    let mut sender = Sender { meeting, under_way: Vec::new(), met: false, closed: false, failure: None };
+    let (under_way, failure) = (Vec::new(), None);
+    let mut sender = Sender { meeting, kind, rest, under_way, met: false, closed: false, failure };
     let outcome = sender.run(session, typed, screen);
-    if passing {
+    if !repeatable {
         sender.meeting.withdraw(session);
     }
     outcome
@@ -68,6 +46,9 @@ fn send(
 
 struct Sender {
     meeting: Meeting,
+    kind: Kind,
+    /// What the node does not offer by itself.
+    rest: Option<Sending>,
     under_way: Vec<Outgoing>,
     met: bool,
     /// Nobody else will come.
@@ -108,8 +89,12 @@ impl Sender {
                 // One that was typed is proven once.
                 self.closed |= !self.meeting.is_made_here();
                 let again = typed.with_peer_for_code("--to", peer);
-                self.under_way
-                    .extend(transfer.map(|it| Outgoing::new(it, peer, false, true, again, session)));
+                let transfer = match &self.rest {
+                    Some(rest) => Some(offer(session, peer, rest.clone())?),
+                    None => transfer,
+                };
+                let kind = self.kind;
+                self.under_way.extend(transfer.map(|it| Outgoing::new(it, peer, kind, true, again, session)));
             }
             Step::Used => self.closed = true,
             Step::Failed(why) => {

@@ -434,6 +434,7 @@ pub(super) fn watch_interrupts() {
             while interrupts.next_blocking() < 2 {
                 INTERRUPTED.store(true, Ordering::Relaxed);
             }
+            screen::restore_terminal();
             std::process::exit(Exit::Interrupted.code().into());
         });
     });

@@ -51,11 +51,15 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hither_protocol::entropy::{Entropy, Seed};
+    use hither_protocol::identity::Identity;
+
     use super::*;
 
     #[test]
     fn a_peer_takes_the_place_of_a_code() {
-        let peer: PeerId = "hi1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0s5lq4kw".parse().unwrap();
+        let mut random = Entropy::new(Seed::new([1; 32])).stream("test");
+        let peer = Identity::generate(&mut random).peer_id();
         let line = |flag, line: &str| {
             let words: Vec<_> = line.split(' ').map(Into::into).collect();
             Typed::new(&words).with_peer_for_code(flag, peer)

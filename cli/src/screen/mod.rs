@@ -3,12 +3,14 @@
 mod answers;
 mod code;
 mod course;
+mod editor;
 mod event;
 mod human;
 mod output;
 mod peer;
 mod progress;
 mod qr;
+mod terminal;
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::RecvTimeoutError;
@@ -38,6 +40,19 @@ pub struct Screen {
     json: bool,
     quiet: bool,
     progress: ProgressLines,
+    /// A prompt stands.
+    typing: bool,
+}
+
+/// The terminal as it was, for a process that ends at once.
+pub fn restore_terminal() {
+    terminal::give_lines();
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.close_prompt();
+    }
 }
 
 impl Screen {
@@ -50,6 +65,7 @@ impl Screen {
             json,
             quiet,
             progress: ProgressLines::new(drawn),
+            typing: false,
         }
     }
 
@@ -57,7 +73,7 @@ impl Screen {
     pub fn to(out: Box<dyn Write>, err: Box<dyn Write>, json: bool, quiet: bool) -> Self {
         let out = Box::new(AutoStream::never(out));
         let err = Box::new(AutoStream::never(err));
-        Self { out, err, json, quiet, progress: ProgressLines::new(false) }
+        Self { out, err, json, quiet, progress: ProgressLines::new(false), typing: false }
     }
 
     /// Whether output is JSON lines.
@@ -72,6 +88,9 @@ impl Screen {
             let line = event.json(unix_millis());
             return self.data(&(line + "\n"));
         }
+        if matches!(event, Event::Progress(_)) {
+            self.close_prompt();
+        }
         match event {
             Event::Progress(progress) => match self.progress.show(progress) {
                 Some(line) if !self.quiet => self.note(&line),
@@ -81,6 +100,7 @@ impl Screen {
                 self.progress.clear(None);
                 let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
                 let text = format!("{red}error:{red:#} {}\n", failure.text);
+                self.close_prompt();
                 self.progress.around(|| write(&mut self.err, &text))
             }
             Event::Done { transfer, .. } => {
@@ -103,7 +123,7 @@ impl Screen {
 
     /// Data to standard output, as it is.
     pub fn data(&mut self, text: &str) -> Result<(), Failure> {
-        self.progress.around(|| write(&mut self.out, text))
+        answers::around(|| self.progress.around(|| write(&mut self.out, text)))
     }
 
     /// A line for the person here to standard error, unless they want quiet or JSON.
@@ -111,13 +131,13 @@ impl Screen {
         if self.quiet || self.json {
             return Ok(());
         }
-        self.progress.around(|| write(&mut self.err, &format!("{line}\n")))
+        answers::around(|| self.progress.around(|| write(&mut self.err, &format!("{line}\n"))))
     }
 
     /// A line to standard error even where quiet is wanted: what the command was run for, where standard output is for
     /// something else.
     pub fn aside(&mut self, line: &str) -> Result<(), Failure> {
-        self.progress.around(|| write(&mut self.err, &format!("{line}\n")))
+        answers::around(|| self.progress.around(|| write(&mut self.err, &format!("{line}\n"))))
     }
 
     /// Whether there is someone to ask: a terminal, and no JSON.
@@ -173,7 +193,36 @@ impl Screen {
         }
     }
 
+    /// Lets the person at the terminal type a line while other things happen; [`Screen::typed`] gives it. A question ends
+    /// that. Where there is no terminal, or this process is in its background, nothing happens.
+    pub fn open_prompt(&mut self, prompt: &str) {
+        if self.can_ask() && !self.quiet && terminal::is_ours() {
+            self.typing = true;
+            answers::open_prompt(prompt);
+        }
+    }
+
+    /// Whether a line can be typed now.
+    pub fn is_typing(&self) -> bool {
+        self.typing
+    }
+
+    /// The line that was typed, which ends the prompt.
+    pub fn typed(&mut self) -> Option<String> {
+        let line = answers::typed().filter(|_| self.typing)?;
+        self.close_prompt();
+        Some(line)
+    }
+
+    /// No line is to be typed any more.
+    pub fn close_prompt(&mut self) {
+        if std::mem::take(&mut self.typing) {
+            answers::close_prompt();
+        }
+    }
+
     fn line(&mut self, prompt: &str, wanted: &mut impl FnMut() -> bool) -> Result<Typed, Failure> {
+        self.close_prompt();
         let answers = answers::fresh();
         self.progress.around(|| write(&mut self.err, prompt))?;
         loop {

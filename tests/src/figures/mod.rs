@@ -1,5 +1,6 @@
 //! What is claimed, measured and printed as the tables that the README shows.
 //!
+//! - `codes`: a small file by a code, from the start of `receive` to its end
 //! - `files`: the same data sent with Hither and with others
 //! - `file`: one large file between two processes that are the command line itself
 //! - `handshake`: the processor time of a handshake, on each side
@@ -9,6 +10,7 @@
 //! - `hither`: the command line as a process of its own
 //! - `usage`: processor time and memory, as the kernel counts them
 
+mod codes;
 mod content;
 mod copies;
 mod file;
@@ -51,7 +53,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let report = match arguments.next().as_deref() {
         Some("road") => parse(arguments).and_then(|options| road(&options)),
         Some("files") => files::measure(arguments),
-        _ => Err(format!("say what to measure\n\n{HELP}\n\n{}", files::HELP).into()),
+        Some("codes") => codes::measure(arguments),
+        _ => Err(format!("say what to measure\n\n{HELP}\n\n{}\n\n{}", files::HELP, codes::HELP).into()),
     };
     match report {
         Ok(Report { text, reached }) => {
