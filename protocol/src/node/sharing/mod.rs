@@ -204,7 +204,7 @@ impl Content {
 }
 
 impl Node {
-    /// User in: share files and directories with whoever has the ticket, which comes in [`Event::Shared`] once all is
+    /// User in: share files and directories with whoever has the ticket, which comes in [`Event::Shared`](crate::Event::Shared) once all is
     /// hashed. [`Node::cancel`] ends it.
     pub fn share(&mut self, now: Instant, paths: Vec<PathBuf>) -> Result<TransferId, OfferError> {
         if paths.is_empty() {
@@ -221,7 +221,7 @@ impl Node {
     }
 
     /// User in: fetch what a ticket stands for, from its sharer, from those named in `also`, and from whoever they
-    /// know. What it is comes in [`Event::Offered`]; then [`Node::accept`] begins, and what is here is there for
+    /// know. What it is comes in [`Event::Offered`](crate::Event::Offered); then [`Node::accept`] begins, and what is here is there for
     /// others who fetch it.
     pub fn get(
         &mut self,
