@@ -288,6 +288,30 @@ fn a_code_made_for_standard_output_stands_aside() {
 }
 
 #[test]
+fn links_go_as_links_by_code_too() {
+    let (alice, bob) = (Node::new(), Node::new());
+    alice.file("d/real", "x");
+    std::os::unix::fs::symlink("real", alice.path("d/alias")).unwrap();
+    let (sender, code) = make(&alice, &["send", "--links", text(&alice.path("d"))]);
+    receive(&bob, &code).end().expect(0);
+    sender.end().expect(0);
+    assert_eq!(fs::read_link(bob.path("in/d/alias")).unwrap(), std::path::Path::new("real"));
+}
+
+#[test]
+fn a_code_from_someone_else_than_was_named_brings_nothing() {
+    let (alice, bob, carol) = (Node::new(), Node::new(), Node::new());
+    let file = alice.file("film", "film");
+    let (sender, code) = make(&alice, &["send", text(&file)]);
+    let into = bob.path("in");
+    let refused = bob.run(&["receive", "--yes", "--into", text(&into), "--from", &carol.id(), &code]);
+    refused.expect_error(3, &format!("this is {} and not {}", alice.id(), carol.id()));
+    assert_eq!(listing(&into), Vec::<String>::new());
+    sender.interrupt();
+    sender.end();
+}
+
+#[test]
 fn a_code_has_its_time() {
     let alice = Node::new();
     let file = alice.file("film", "film");
