@@ -550,7 +550,8 @@ fn to_be_visible_takes_a_time_or_none() {
     for wrong in ["10", "10x", "0s", "25h", "99999999999999999999h"] {
         assert!(error(&format!("up --visible {wrong}")).contains("a time is a number"), "{wrong}");
     }
-    assert!(error("receive --visible 7-crossover-clockwork").contains("by a code"));
+    // What is no time is what comes next: here a code.
+    assert_eq!(visible("receive --visible abandon-zoo-monkey"), Some(600));
     assert!(error("send a --to bob --visible").contains("there is no flag --visible"));
 }
 
