@@ -175,7 +175,7 @@ fn id_prints_the_id_and_on_request_the_code() {
 fn usage_errors_exit_with_2_and_help_with_0() {
     let directory = temporary();
     let run = |words: &[&str]| hither(directory.path(), words, None);
-    for words in [&[][..], &["sned"], &["send", "a"], &["id", "--nope"]] {
+    for words in [&[][..], &["sned"], &["send"], &["id", "--nope"]] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
         assert!(out(&output).is_empty() && err(&output).starts_with("error: "), "{words:?}");
@@ -189,4 +189,12 @@ fn usage_errors_exit_with_2_and_help_with_0() {
         assert!(out(&output).contains("hither"));
     }
     assert!(fs::read_dir(&directory).unwrap().next().is_none(), "usage errors touch nothing");
+
+    // What is not there gets no code, which someone would wait for.
+    let nothing = run(&["send", "a"]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(
+        err(&nothing).contains("there is no ") && err(&nothing).contains("Nothing was sent"),
+        "{nothing:?}"
+    );
 }

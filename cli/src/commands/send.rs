@@ -142,7 +142,12 @@ fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), 
     let (name, text) = match content {
         // The same paths are the same transfer, wherever they are named from.
         Content::Paths { paths, links } => {
-            let paths = paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+            let paths = paths.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
+            // Before a code is made for it, or anyone is kept waiting.
+            if let Some(path) = paths.iter().find(|path| path.symlink_metadata().is_err()) {
+                let text = format!("there is no {}. Nothing was sent.", inert(&path.to_string_lossy()));
+                return Err(Failure::new(Exit::Usage, text));
+            }
             return Ok((Sending::Paths { paths, links }, None));
         }
         Content::Text(text, _) if text.is_empty() => {
