@@ -320,9 +320,12 @@ fn a_code_has_its_time() {
 }
 
 #[test]
-fn what_is_sent_by_a_code_and_is_not_there_is_said_on_both_sides() {
+fn what_is_sent_by_a_code_and_is_not_there_any_more_is_said_on_both_sides() {
     let (alice, bob) = (Node::new(), Node::new());
-    let (sender, code) = make(&alice, &["send", text(&alice.path("nothing"))]);
+    let gone = alice.path("gone");
+    std::fs::write(&gone, "soon").unwrap();
+    let (sender, code) = make(&alice, &["send", text(&gone)]);
+    std::fs::remove_file(&gone).unwrap();
     receive(&bob, &code).end().expect_error(7, "left before anything was offered");
     sender.end().expect_error(2, "there is no ");
 }
