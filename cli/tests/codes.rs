@@ -320,12 +320,11 @@ fn a_code_has_its_time() {
 }
 
 #[test]
-fn what_is_sent_by_a_code_and_is_not_there_any_more_is_said_on_both_sides() {
+fn what_vanishes_before_it_is_sent_by_a_code_is_said_on_both_sides() {
     let (alice, bob) = (Node::new(), Node::new());
-    let gone = alice.path("gone");
-    std::fs::write(&gone, "soon").unwrap();
-    let (sender, code) = make(&alice, &["send", text(&gone)]);
-    std::fs::remove_file(&gone).unwrap();
+    let file = alice.file("film", "film");
+    let (sender, code) = make(&alice, &["send", text(&file)]);
+    fs::remove_file(&file).unwrap();
     receive(&bob, &code).end().expect_error(7, "left before anything was offered");
     sender.end().expect_error(2, "there is no ");
 }

@@ -220,6 +220,25 @@ fn three_wrong_codes_burn_it_for_the_right_one_too() {
 }
 
 #[test]
+fn whoever_burns_a_code_is_told_though_its_maker_ends_at_that() {
+    for_seeds(40, |seed| {
+        let (mut world, alice, bob) = strangers(seed);
+        let (_, code) = make_for_film(&mut world, alice);
+        for left in [2, 1] {
+            let entered = enter(&mut world, bob, &wrong(&code), EnterFor::Receive);
+            expect_attempt(&mut world, alice, left);
+            expect_failed(&mut world, bob, entered, CodeFailure::WrongCode);
+        }
+        // What is said last is overtaken now and then.
+        world.connect(alice, bob, LinkConfig { reorder: 0.5, ..LinkConfig::lan() });
+        let entered = enter(&mut world, bob, &wrong(&code), EnterFor::Receive);
+        expect_burnt(&mut world, alice);
+        world.ask(alice, |node, now| node.close(now));
+        expect_failed(&mut world, bob, entered, CodeFailure::Burnt);
+    });
+}
+
+#[test]
 fn a_code_expires_and_late_ones_are_told() {
     let (mut world, alice, bob) = strangers(1);
     let (_, code) = make_for_film(&mut world, alice);

@@ -150,6 +150,11 @@ impl QuicLink {
         self.one_time.is_some()
     }
 
+    /// Whether it closes once what was said has arrived.
+    pub(super) fn is_parting(&self) -> bool {
+        self.closing != Closing::No
+    }
+
     /// Whoever holds the one-time key at the other end is this peer.
     pub(super) fn adopt(&mut self, peer: PeerId) {
         self.one_time = None;

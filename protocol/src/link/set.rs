@@ -326,8 +326,10 @@ impl Links {
         }
         self.closing = Some(now);
         for (key, link) in &mut self.links {
+            // What was said last over a link that closes already is still to arrive, whoever is at its end.
+            let parting = matches!(link, Kind::Quic(found) if found.is_parting());
             let link = link.get_mut();
-            if link.peer().is_some() {
+            if link.peer().is_some() || parting {
                 link.close_gently();
             } else {
                 link.close(now, CloseCode::Done);
