@@ -537,7 +537,7 @@ fn not_writable(why: &str) -> String {
     format!("the folder to receive into cannot be written: {why}. Receive elsewhere with --into DIR.")
 }
 
-fn scan(error: &ScanError) -> (Exit, String) {
+pub(super) fn scan(error: &ScanError) -> (Exit, String) {
     match error {
         ScanError::Unreadable(path, StorageError::Missing) => {
             (Exit::Usage, format!("there is no {}. Nothing was sent.", shown(path)))

@@ -1,11 +1,12 @@
 //! `hither send`: offers files, directories, standard input or a line of text to a peer, and sends what is accepted.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::PathBuf;
 
 use hither_protocol::Rules;
 use hither_protocol::identity::PeerId;
+use hither_protocol::storage::{ScanError, StorageError};
 use hither_protocol::transfer::{RelativePath, TransferId};
 use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
@@ -144,9 +145,12 @@ fn sending(home: &Home, content: Content) -> Result<(Sending, Option<TempDir>), 
         Content::Paths { paths, links } => {
             let paths = paths.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
             // Before a code is made for it, or anyone is kept waiting.
-            if let Some(path) = paths.iter().find(|path| path.symlink_metadata().is_err()) {
-                let text = format!("there is no {}. Nothing was sent.", inert(&path.to_string_lossy()));
-                return Err(Failure::new(Exit::Usage, text));
+            let missing = |path: &&PathBuf| {
+                path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            };
+            if let Some(path) = paths.iter().find(missing) {
+                let (exit, text) = failure::scan(&ScanError::Unreadable(path.clone(), StorageError::Missing));
+                return Err(Failure::new(exit, text));
             }
             return Ok((Sending::Paths { paths, links }, None));
         }
