@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chat;
+pub mod dht;
 pub mod entropy;
 pub mod identity;
 mod link;
