@@ -2,14 +2,23 @@
 
 mod address;
 mod id;
+mod lookup;
+mod machine;
 mod message;
 mod note;
+mod observed;
 mod record;
+mod statistics;
+mod store;
+mod table;
 
 pub use address::{Prefix, Scope};
 pub use id::{BITS, Contact, Distance, NodeId, NodeKey, Target};
+pub use machine::{Dht, DhtEvent, LookupId, Mode, NodeView, Output, RequestId, StoreId};
 pub use message::{
     Answer, Cookie, Item, MAX_ADDRESSES, MAX_NODES, NOTES_OF_PAGE, Nonce, Query, Refusal, Request, Response,
 };
 pub use note::Note;
 pub use record::{Record, RecordKind};
+pub use statistics::Statistics;
+pub use table::K;

@@ -1,0 +1,247 @@
+//! One search: for the nodes nearest to a place, or for what is stored there.
+//!
+//! Whoever is known nearest is asked for nearer ones, five at a time, and one that is slow does not hold up the rest.
+//! Those found go along several paths, each node on the path of whoever named it first, so that liars can lead astray
+//! only the paths on which they stand (Baumgart and Mies, S/Kademlia, 2007). A search for nodes is over when the
+//! twenty nearest of all that answered have answered, however few answers are missing beyond: whoever stops earlier
+//! can be kept from those who store (arXiv 2505.01139).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::address::{Prefix, Scope};
+use super::id::{Contact, Distance, Target};
+use super::message::Cookie;
+use super::table::K;
+
+/// Requests under way at once: alpha.
+const PARALLEL: usize = 5;
+/// Paths.
+const PATHS: u8 = 4;
+/// From when on a request that is under way does not count: most of the world answers within this.
+const SLOW: Duration = Duration::from_millis(350);
+/// Nodes that are remembered; the farthest make room.
+const MOST: usize = 200;
+/// Nodes of one prefix that are asked: a crowd at one place is one voice.
+const OF_PREFIX: usize = 4;
+/// How many must have given an item before a search for one that is newer ends.
+const HOLDERS: usize = 5;
+/// Answers without an item, after the first that had one, with which the search for a newer one ends.
+const AFTER_FOUND: usize = 10;
+
+/// A search under way.
+#[derive(Debug)]
+pub(super) struct Lookup {
+    target: Target,
+    /// Whether what is stored is looked for.
+    items: bool,
+    candidates: BTreeMap<Distance, Candidate>,
+    /// Whose turn it is to ask.
+    turn: u8,
+    /// Nodes that were asked, and the greatest depth at which one answered with something wanted first.
+    asked: u32,
+    holders: usize,
+    since_found: usize,
+    found_at: Option<u8>,
+    /// Further pages that were asked for.
+    reading: usize,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    contact: Contact,
+    path: u8,
+    /// How many answers led to it.
+    depth: u8,
+    /// Pages of notes that were read.
+    pages: u8,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Asked(Instant),
+    Answered(Cookie),
+    Failed,
+}
+
+impl Lookup {
+    /// A search that begins with these.
+    pub(super) fn new(target: Target, items: bool, known: &[Contact]) -> Self {
+        let mut lookup = Self {
+            target,
+            items,
+            candidates: BTreeMap::new(),
+            turn: 0,
+            asked: 0,
+            holders: 0,
+            since_found: 0,
+            found_at: None,
+            reading: 0,
+        };
+        lookup.seed(known);
+        lookup
+    }
+
+    pub(super) fn target(&self) -> Target {
+        self.target
+    }
+
+    pub(super) fn wants_items(&self) -> bool {
+        self.items
+    }
+
+    /// Nodes that were asked so far.
+    pub(super) fn asked(&self) -> u32 {
+        self.asked
+    }
+
+    /// In which round the first item was found, from 1.
+    pub(super) fn found_in(&self) -> Option<u8> {
+        self.found_at.map(|depth| depth.saturating_add(1))
+    }
+
+    /// More nodes to begin with.
+    pub(super) fn seed(&mut self, known: &[Contact]) {
+        if self.asked == 0 {
+            for (contact, path) in known.iter().zip((0..PATHS).cycle()) {
+                self.add(*contact, path, 0);
+            }
+        }
+    }
+
+    /// Which page of whoever has answered is to be read next, if there are `more`.
+    pub(super) fn next_page(&mut self, from: &Contact, more: bool, most: u8) -> Option<u8> {
+        let candidate = self.candidates.get_mut(&from.distance(&self.target))?;
+        if candidate.contact != *from || !more {
+            return None;
+        }
+        candidate.pages = candidate.pages.saturating_add(1);
+        let next = (candidate.pages < most).then_some(candidate.pages)?;
+        self.reading = self.reading.saturating_add(1);
+        Some(next)
+    }
+
+    fn add(&mut self, contact: Contact, path: u8, depth: u8) {
+        let distance = contact.distance(&self.target);
+        if self.candidates.contains_key(&distance) {
+            return;
+        }
+        let ip = contact.address().ip();
+        if !self.has_room_at(ip) {
+            return;
+        }
+        self.candidates.insert(distance, Candidate { contact, path, depth, pages: 0, state: State::New });
+        if self.candidates.len() > MOST {
+            let farthest = self.candidates.iter().rev().find(|(_, it)| it.state == State::New);
+            if let Some(farthest) = farthest.map(|(distance, _)| *distance) {
+                self.candidates.remove(&farthest);
+            }
+        }
+    }
+
+    /// Whether another node at this address may be asked: one of each global address, a few of each prefix.
+    fn has_room_at(&self, ip: IpAddr) -> bool {
+        let Some(prefix) = Prefix::counted(ip) else { return Scope::of(ip) != Scope::None };
+        let there = self.candidates.values().map(|it| it.contact.address().ip());
+        let (mut same, mut near) = (0_usize, 0_usize);
+        for other in there.filter(|other| Prefix::of(*other) == prefix) {
+            near = near.saturating_add(1);
+            same = same.saturating_add(usize::from(other == ip));
+        }
+        same == 0 && near < OF_PREFIX
+    }
+
+    /// Whom to ask next, if anyone is to be asked now.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Contact> {
+        if self.is_over() {
+            return None;
+        }
+        let busy = self.candidates.values().filter(|it| is_counted(it.state, now)).count();
+        if busy >= PARALLEL {
+            return None;
+        }
+        // Only who would be among the nearest if it answered; each path in its turn.
+        let near = |it: &&mut Candidate| it.state != State::Failed;
+        let mut nearest: Vec<_> = self.candidates.values_mut().filter(near).take(K).collect();
+        nearest.retain(|it| it.state == State::New);
+        let turn = self.turn;
+        let place = |path: u8| path.wrapping_sub(turn) % PATHS;
+        let next = nearest.into_iter().min_by_key(|it| place(it.path))?;
+        next.state = State::Asked(now);
+        self.turn = next.path.wrapping_add(1) % PATHS;
+        self.asked = self.asked.saturating_add(1);
+        Some(next.contact)
+    }
+
+    /// Someone answered, with these nodes and so many items.
+    pub(super) fn answered(&mut self, from: &Contact, cookie: Cookie, nodes: &[Contact], items: usize) {
+        let Some(candidate) = self.candidates.get_mut(&from.distance(&self.target)) else { return };
+        if candidate.contact != *from {
+            return;
+        }
+        if matches!(candidate.state, State::Answered(_)) {
+            self.reading = self.reading.saturating_sub(1);
+            return;
+        }
+        candidate.state = State::Answered(cookie);
+        let (path, depth) = (candidate.path, candidate.depth);
+        if items > 0 {
+            self.holders = self.holders.saturating_add(1);
+            self.found_at.get_or_insert(depth);
+        } else if self.found_at.is_some() {
+            self.since_found = self.since_found.saturating_add(1);
+        }
+        for contact in nodes {
+            self.add(*contact, path, depth.saturating_add(1));
+        }
+    }
+
+    /// Someone did not answer, or answered with what is no answer.
+    pub(super) fn failed(&mut self, from: &Contact) {
+        if let Some(candidate) = self.candidates.get_mut(&from.distance(&self.target))
+            && candidate.contact == *from
+        {
+            match candidate.state {
+                State::Answered(_) => self.reading = self.reading.saturating_sub(1),
+                _ => candidate.state = State::Failed,
+            }
+        }
+    }
+
+    /// Whether nobody is left who must be asked or waited for.
+    pub(super) fn is_over(&self) -> bool {
+        if self.reading > 0 {
+            return false;
+        }
+        if self.items && (self.holders >= HOLDERS || self.since_found >= AFTER_FOUND) {
+            return true;
+        }
+        let mut nearest = self.candidates.values().filter(|it| it.state != State::Failed).take(K);
+        nearest.all(|it| matches!(it.state, State::Answered(_)))
+    }
+
+    /// When a request that is under way stops counting.
+    pub(super) fn next_time(&self, now: Instant) -> Option<Instant> {
+        let slow = self.candidates.values().filter_map(|it| match it.state {
+            State::Asked(at) => at.checked_add(SLOW).filter(|at| *at > now),
+            _ => None,
+        });
+        slow.min()
+    }
+
+    /// Those that answered, the nearest first, with what lets one write there.
+    pub(super) fn nearest(&self) -> Vec<(Contact, Cookie)> {
+        let answered = self.candidates.values().filter_map(|it| match it.state {
+            State::Answered(cookie) => Some((it.contact, cookie)),
+            _ => None,
+        });
+        answered.take(K).collect()
+    }
+}
+
+fn is_counted(state: State, now: Instant) -> bool {
+    matches!(state, State::Asked(at) if now.saturating_duration_since(at) < SLOW)
+}
