@@ -155,8 +155,7 @@ impl Datagrams {
         let prologue = layout::prologue(&self.network, &datagram);
         let around = datagram.len().saturating_add(NOISE);
         let payload = frame(&encode_query(query), MIN_REQUEST.saturating_sub(around))?;
-        let mut handshake =
-            Handshake::nk_initiator(&prologue, PublicKey::from(to.key().0), self.ephemeral());
+        let mut handshake = Handshake::nk_initiator(&prologue, PublicKey::from(to.key().0), self.ephemeral());
         handshake.write(&payload, &mut datagram).ok()?;
         if datagram.len() > MAX_DATAGRAM {
             return None;
@@ -256,9 +255,8 @@ impl Datagrams {
         // Whoever does not hold the key can change nothing here: the true reply may still come.
         let payload = handshake.try_read(message).map_err(refusal)?;
         self.pending.remove(transaction);
-        let (response, bad) = unframe(&payload)
-            .and_then(|message| parse_response(message).ok())
-            .ok_or(Reason::Malformed)?;
+        let (response, bad) =
+            unframe(&payload).and_then(|message| parse_response(message).ok()).ok_or(Reason::Malformed)?;
         statistics.refuse_many(Reason::BadItem, bad);
         Ok(Opened::Response { transaction, response })
     }

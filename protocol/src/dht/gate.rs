@@ -43,8 +43,6 @@ const MAX_BUCKETS: usize = 4096;
 /// How long a cookie is the newest at least: it is good for this long at least, and for twice as long at most.
 const EPOCH: Duration = Duration::from_secs(30 * 60);
 
-
-
 /// Lets requests in, or not.
 pub struct Gate {
     start: Instant,
@@ -112,7 +110,8 @@ impl Gate {
     pub fn is_proven(&self, now: Instant, from: SocketAddr, cookie: &Cookie) -> bool {
         let epoch = self.epoch(now);
         let this = self.cookie_of(epoch, from).0.ct_eq(&cookie.0);
-        let before = epoch.checked_sub(1).map_or(Cookie::NONE, |epoch| self.cookie_of(epoch, from)).0.ct_eq(&cookie.0);
+        let before =
+            epoch.checked_sub(1).map_or(Cookie::NONE, |epoch| self.cookie_of(epoch, from)).0.ct_eq(&cookie.0);
         // Of the zeros that stand for none, no MAC is made in practice; that they are no cookie is certain this way.
         bool::from((this | before) & !cookie.0.ct_eq(&Cookie::NONE.0))
     }

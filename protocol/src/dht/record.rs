@@ -36,6 +36,13 @@ impl Record {
     /// Placeholder.
     pub fn parse(bytes: &[u8]) -> Result<Self, ()> {
         let (sequence, signature) = (0, [0; 64]);
-        Ok(Self { kind: RecordKind::Addresses, period: 0, key: [0; 32], sequence, sealed: bytes.to_vec(), signature })
+        Ok(Self {
+            kind: RecordKind::Addresses,
+            period: 0,
+            key: [0; 32],
+            sequence,
+            sealed: bytes.to_vec(),
+            signature,
+        })
     }
 }

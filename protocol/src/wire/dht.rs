@@ -9,8 +9,8 @@ use hither_schema::dht_capnp::{self as schema, item, query, response};
 
 use super::{Malformed, encode_at_length, exact, read};
 use crate::dht::{
-    Answer, Contact, Cookie, Item, MAX_NODES, NOTES_OF_PAGE, NodeKey, Nonce, Note, Query, Record, Refusal, Request,
-    Response, Target,
+    Answer, Contact, Cookie, Item, MAX_NODES, NOTES_OF_PAGE, NodeKey, Nonce, Note, Query, Record, Refusal,
+    Request, Response, Target,
 };
 
 /// Words that a datagram of 1200 bytes cannot hold more of.
@@ -66,15 +66,12 @@ pub(crate) fn parse_query(bytes: &[u8]) -> Result<Query, BadQuery> {
     let request = match root.which()? {
         query::Ping(nonce) => Request::Ping(optional(nonce?)?.map(Nonce)),
         query::FindNode(target) => Request::FindNode(Target(exact(target?)?)),
-        query::Get(get) => {
-            Request::Get { target: Target(exact(get.get_target()?)?), page: get.get_page() }
-        }
+        query::Get(get) => Request::Get { target: Target(exact(get.get_target()?)?), page: get.get_page() },
         query::Put(item) => Request::Put(parse_item(item?)?),
         query::DialBack(nonce) => Request::DialBack(Nonce(exact(nonce?)?)),
-        query::DialOn(dial_on) => Request::DialOn {
-            to: unpack(dial_on.get_to()?)?,
-            nonce: Nonce(exact(dial_on.get_nonce()?)?),
-        },
+        query::DialOn(dial_on) => {
+            Request::DialOn { to: unpack(dial_on.get_to()?)?, nonce: Nonce(exact(dial_on.get_nonce()?)?) }
+        }
     };
     Ok(Query { server, request })
 }
@@ -155,7 +152,7 @@ pub(crate) fn parse_response(bytes: &[u8]) -> Result<(Response, u64), Malformed>
 }
 
 /// An address: 4 or 16 bytes of IP, 2 of port.
-pub(crate) fn pack_address(address: SocketAddr) -> Vec<u8> {
+fn pack_address(address: SocketAddr) -> Vec<u8> {
     let mut packed = match address.ip().to_canonical() {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),
@@ -165,7 +162,7 @@ pub(crate) fn pack_address(address: SocketAddr) -> Vec<u8> {
 }
 
 /// The same, parsed. IPv4 addresses in IPv6 clothes become what they are.
-pub(crate) fn unpack_address(packed: &[u8]) -> Result<SocketAddr, Malformed> {
+fn unpack_address(packed: &[u8]) -> Result<SocketAddr, Malformed> {
     let (ip, port) = packed.split_last_chunk::<2>().ok_or(Malformed)?;
     let ip = match ip.len() {
         4 => IpAddr::V4(Ipv4Addr::from(exact::<4>(ip)?)),

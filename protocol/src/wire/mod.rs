@@ -19,7 +19,7 @@ pub(crate) use code::{CodeIdentity, CodeRefusal, CodeStep, Proof, StoredCode, Wa
 pub(crate) use control::{
     Answer, CancelReason, ChunkRun, Control, EntrySet, MAX_RUNS, REVISION, ReceiptState, Wanted,
 };
-pub(crate) use dht::{BadQuery, encode_query, encode_response, pack_address, parse_query, parse_response, unpack_address};
+pub(crate) use dht::{BadQuery, encode_query, encode_response, parse_query, parse_response};
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::FrameReader;
 pub(crate) use records::{

@@ -73,10 +73,7 @@ impl Greetings {
         datagram
     }
 
-    pub(super) fn parse_reply(
-        &self,
-        datagram: &[u8],
-    ) -> Result<(Transaction, NodeKey, SocketAddr), Reason> {
+    pub(super) fn parse_reply(&self, datagram: &[u8]) -> Result<(Transaction, NodeKey, SocketAddr), Reason> {
         let (body, given) = datagram.split_first_chunk::<REPLY_BODY>().ok_or(Reason::TooShort)?;
         let given: &[u8; MAC] = given.try_into().map_err(|_| match given.len() {
             ..MAC => Reason::TooShort,

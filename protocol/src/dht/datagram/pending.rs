@@ -32,7 +32,13 @@ pub(super) enum Awaited {
 }
 
 impl Pending {
-    pub(super) fn insert(&mut self, now: Instant, transaction: Transaction, of: SocketAddr, awaited: Awaited) {
+    pub(super) fn insert(
+        &mut self,
+        now: Instant,
+        transaction: Transaction,
+        of: SocketAddr,
+        awaited: Awaited,
+    ) {
         if self.asked.len() >= MAX_PENDING {
             let oldest = self.asked.iter().min_by_key(|(_, asked)| asked.since);
             if let Some(oldest) = oldest.map(|(transaction, _)| *transaction) {
