@@ -11,6 +11,9 @@ pub mod code_capnp;
 #[path = "generated/control_capnp.rs"]
 pub mod control_capnp;
 #[rustfmt::skip]
+#[path = "generated/dht_capnp.rs"]
+pub mod dht_capnp;
+#[rustfmt::skip]
 #[path = "generated/handshake_capnp.rs"]
 pub mod handshake_capnp;
 #[rustfmt::skip]

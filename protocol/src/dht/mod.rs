@@ -1,6 +1,8 @@
 //! Finding anyone without a server: a Kademlia of small datagrams.
 
 mod address;
+mod datagram;
+mod gate;
 mod id;
 mod lookup;
 mod machine;
@@ -11,8 +13,12 @@ mod record;
 mod statistics;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use address::{Prefix, Scope};
+pub use datagram::{Datagrams, MAX_DATAGRAM, MIN_REQUEST, Opened, ReplySlot, Transaction, is_ours};
+pub use gate::Gate;
 pub use id::{BITS, Contact, Distance, NodeId, NodeKey, Target};
 pub use machine::{Dht, DhtEvent, LookupId, Mode, NodeView, Output, RequestId, StoreId};
 pub use message::{
@@ -20,5 +26,5 @@ pub use message::{
 };
 pub use note::Note;
 pub use record::{Record, RecordKind};
-pub use statistics::Statistics;
+pub use statistics::{Reason, Statistics};
 pub use table::K;

@@ -6,6 +6,7 @@
 
 mod code;
 mod control;
+mod dht;
 mod envelope;
 mod frame;
 mod records;
@@ -18,6 +19,7 @@ pub(crate) use code::{CodeIdentity, CodeRefusal, CodeStep, Proof, StoredCode, Wa
 pub(crate) use control::{
     Answer, CancelReason, ChunkRun, Control, EntrySet, MAX_RUNS, REVISION, ReceiptState, Wanted,
 };
+pub(crate) use dht::{BadQuery, encode_query, encode_response, parse_query, parse_response};
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::FrameReader;
 pub(crate) use records::{
@@ -75,7 +77,12 @@ pub(crate) fn read<T: capnp::traits::Owned>(
 
 /// Encodes one message without a frame.
 pub(crate) fn encode_bare<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
-    let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(32));
+    encode_at_length::<T>(32, fill)
+}
+
+/// The same for a message of about so many words: what is longer has several segments, and each costs 16 bytes.
+fn encode_at_length<T: capnp::traits::Owned>(words: u32, fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
+    let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(words));
     fill(message.init_root::<T::Builder<'_>>());
     capnp::serialize::write_message_to_words(&message)
 }

@@ -8,6 +8,7 @@ use super::{Dht, Mode};
 use crate::dht::address::{Prefix, Scope};
 use crate::dht::id::{Contact, Target};
 use crate::dht::message::{Answer, Cookie, Item, MAX_NODES, Nonce, Query, Refusal, Request, Response};
+use crate::dht::statistics::Reason;
 
 /// Requests that others may cause in a minute: dial-backs that are passed on or carried out.
 const CAUSED: u32 = 120;
@@ -67,7 +68,7 @@ impl Dht {
         match self.store.put(now, unix_time, &self.me, from.ip(), item) {
             Ok(()) => Answer::Stored,
             Err(why) => {
-                self.statistics.count_refusal(why);
+                self.statistics.refuse(reason(why));
                 Answer::Refused(why)
             }
         }
@@ -112,5 +113,14 @@ impl Dht {
     /// Whether this node serves.
     pub(super) fn is_server(&self) -> bool {
         self.mode() == Mode::Server
+    }
+}
+
+fn reason(why: Refusal) -> Reason {
+    match why {
+        Refusal::Cookie => Reason::NoCookie,
+        Refusal::Older => Reason::Older,
+        Refusal::Expired => Reason::Expired,
+        Refusal::Full | Refusal::Nobody => Reason::Full,
     }
 }

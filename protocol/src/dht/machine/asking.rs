@@ -8,6 +8,7 @@ use super::{Dht, LookupId, Output, RequestId, StoreId};
 use crate::dht::address::Scope;
 use crate::dht::id::{Contact, NodeKey};
 use crate::dht::message::{Answer, Cookie, MAX_NODES, Query, Refusal, Request, Response};
+use crate::dht::statistics::Reason;
 
 /// How long a request is waited for. An answer takes a round trip; what is lost is lost, and others are asked.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -196,7 +197,7 @@ impl Dht {
         let before = nodes.len();
         nodes.truncate(MAX_NODES);
         nodes.retain(|it| scope.may_name(Scope::of(it.address().ip())));
-        self.statistics.count_out_of_scope(before.saturating_sub(nodes.len()));
+        self.statistics.refuse_many(Reason::OutOfScope, count(before.saturating_sub(nodes.len())));
         nodes.retain(|it| it.key() != self.key);
     }
 
@@ -206,4 +207,9 @@ impl Dht {
         }
         self.cookies.insert(of, cookie);
     }
+}
+
+/// As what is counted counts.
+pub(super) fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use super::asking::Purpose;
+use super::asking::{Purpose, count};
 use super::{Dht, DhtEvent, LookupId, MAX_LOOKUPS};
 use crate::dht::id::{Contact, Target};
 use crate::dht::lookup::Lookup;
 use crate::dht::message::{Answer, Cookie, Item, Request};
+use crate::dht::statistics::Reason;
 use crate::dht::table::K;
 
 /// Pages of notes that are read of one node: all that it stores at a place.
@@ -96,7 +97,7 @@ impl Dht {
         let target = lookup.target();
         let given = items.len();
         let items: Vec<Item> = items.into_iter().filter(|item| item.target() == target).collect();
-        self.statistics.count_wrong_items(given.saturating_sub(items.len()));
+        self.statistics.refuse_many(Reason::OffTarget, count(given.saturating_sub(items.len())));
         lookup.answered(contact, cookie, &nodes, items.len());
         let page = lookup.next_page(contact, more && !items.is_empty(), MAX_PAGE);
         self.events.extend(items.into_iter().map(|item| DhtEvent::Found { lookup: id, item }));
