@@ -9,6 +9,8 @@ mod control;
 mod dht;
 mod envelope;
 mod frame;
+mod nodes;
+pub(crate) mod record;
 mod records;
 mod share;
 #[cfg(test)]
@@ -22,6 +24,7 @@ pub(crate) use control::{
 pub(crate) use dht::{BadQuery, encode_query, encode_response, parse_query, parse_response};
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::FrameReader;
+pub(crate) use nodes::RememberedNodes;
 pub(crate) use records::{
     Accepted, ContactRecord, PeerCount, QueuedRecord, UnfinishedRecord, Way, encode_kept,
 };
@@ -64,15 +67,28 @@ impl From<std::str::Utf8Error> for Malformed {
 pub(crate) fn read<T: capnp::traits::Owned>(
     bytes: &[u8],
 ) -> Result<TypedReader<BufferSegments<&[u8]>, T>, Malformed> {
-    let words = bytes.len().div_ceil(8);
+    let mut rest = bytes;
+    let message = read_front(&mut rest)?;
+    if rest.is_empty() { Ok(message) } else { Err(Malformed) }
+}
+
+/// Reads one message that is filled up with zeros.
+pub(crate) fn read_padded<T: capnp::traits::Owned>(
+    bytes: &[u8],
+) -> Result<TypedReader<BufferSegments<&[u8]>, T>, Malformed> {
+    let mut rest = bytes;
+    let message = read_front(&mut rest)?;
+    if rest.iter().all(|byte| *byte == 0) { Ok(message) } else { Err(Malformed) }
+}
+
+/// Reads one message off the front of what is left.
+fn read_front<'a, T: capnp::traits::Owned>(
+    rest: &mut &'a [u8],
+) -> Result<TypedReader<BufferSegments<&'a [u8]>, T>, Malformed> {
+    let words = rest.len().div_ceil(8);
     let mut options = ReaderOptions::new();
     options.traversal_limit_in_words(Some(words.saturating_mul(4).max(64))).nesting_limit(8);
-    let mut rest = bytes;
-    let message = capnp::serialize::read_message_from_flat_slice(&mut rest, options)?;
-    if !rest.is_empty() {
-        return Err(Malformed);
-    }
-    Ok(message.into_typed())
+    Ok(capnp::serialize::read_message_from_flat_slice(rest, options)?.into_typed())
 }
 
 /// Encodes one message without a frame.

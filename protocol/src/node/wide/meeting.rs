@@ -13,7 +13,6 @@ use crate::dht::{Hour, Item, LookupId, Meeting, Note, Search, WANTED_WORK, publi
 use crate::identity::{Identity, PeerId};
 use crate::node::Node;
 use crate::pairing::{Card, Found, Place};
-use crate::wire_unix::later;
 
 /// Tries of one slice of work, and the time between two slices.
 const SLICE: u32 = 4096;
@@ -182,7 +181,7 @@ impl Node {
             return;
         }
         left.at = now.checked_add(EVERY).unwrap_or(now);
-        left.sequence = later(unix_time, left.sequence);
+        left.sequence = unix_time.max(left.sequence.saturating_add(1));
         for (hour, work) in left.work.clone() {
             let meeting = Meeting::new(left.place.0, hour, &wide.network);
             let note = meeting.seal(&left.key, work, left.sequence, &at, &mut wide.random);

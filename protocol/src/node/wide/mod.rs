@@ -282,11 +282,15 @@ impl Node {
             }
             self.run_remembering(now, &mut wide);
             wide.seal(now);
-            self.timers.set(Why::Table, wide.next_time(now));
-        } else {
-            self.timers.set(Why::Table, None);
         }
         self.wide = Some(wide);
+    }
+
+    /// When to come back for it.
+    pub(super) fn set_wide_timer(&mut self, now: Instant) {
+        let runs = self.closing == Closing::No && self.state == State::Ready;
+        let next = self.wide.as_mut().filter(|_| runs).and_then(|wide| wide.next_time(now));
+        self.timers.set(Why::Table, next);
     }
 
     fn wide_event(&mut self, now: Instant, wide: &mut Wide, event: DhtEvent) {

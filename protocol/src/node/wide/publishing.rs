@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::{Stored, Wide};
 use crate::dht::{BlindedIdentity, Content, Item, Period, RecordKind, publishable};
 use crate::node::Node;
-use crate::wire_unix::later;
 
 /// How long records of addresses are good.
 const GOOD_FOR: Duration = Duration::from_secs(60 * 60);
@@ -62,7 +61,8 @@ impl Node {
         wide.publishing.at = now.checked_add(EVERY);
         wide.publishing.copies = 0;
         let unix_time = self.unix_time(now);
-        let sequence = later(unix_time, wide.publishing.sequence);
+        // Never the same twice, whatever the clock does.
+        let sequence = unix_time.max(wide.publishing.sequence.saturating_add(1));
         wide.publishing.sequence = sequence;
         let content = Content::addresses(&at, &[]);
         for period in [Period::of(unix_time), Period::nearer_neighbour(unix_time)] {
