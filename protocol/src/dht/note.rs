@@ -100,16 +100,6 @@ impl Header {
     fn is_acceptable(&self) -> bool {
         self.strength() >= MIN_WORK
     }
-
-    /// Placeholder.
-    pub fn encode(&self) -> Vec<u8> {
-        self.sealed.clone()
-    }
-
-    /// Placeholder.
-    pub fn parse(_bytes: &[u8]) -> Result<Self, ()> {
-        Err(())
-    }
 }
 
 impl Note {

@@ -175,15 +175,6 @@ impl Observed {
         *self = Self { public: self.public, own: std::mem::take(&mut self.own), ..Self::default() };
     }
 
-    /// Whether something was sent to an address of late.
-    pub(super) fn has_spoken_to(&self, now: Instant, to: SocketAddr) -> bool {
-        self.spoken.get(&to).is_some_and(|at| now.saturating_duration_since(*at) < SPOKEN_FOR)
-    }
-
-    /// This node's own addresses, as its machine knows them.
-    pub(super) fn own(&self) -> &[SocketAddr] {
-        &self.own
-    }
 }
 
 fn family(address: IpAddr) -> usize {

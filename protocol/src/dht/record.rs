@@ -90,30 +90,6 @@ impl RecordKind {
             Self::Bundle => MAX_TTL_BUNDLE,
         }
     }
-
-    /// Placeholder.
-    pub fn encode(&self) -> Vec<u8> {
-        self.sealed.clone()
-    }
-
-    /// Placeholder.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ()> {
-        let (sequence, signature) = (0, [0; 64]);
-        Ok(Self {
-            kind: RecordKind::Addresses,
-            period: 0,
-            key: [0; 32],
-            sequence,
-            sealed: bytes.to_vec(),
-            signature,
-        })
-    }
-}
-impl Record {
-    /// dummy
-    pub fn dummy(key: [u8; 32]) -> Self {
-        Self { kind: RecordKind::Addresses, period: 0, key, sequence: 1, sealed: Vec::new(), signature: [0; 64] }
-    }
 }
 
 impl Header {

@@ -230,9 +230,4 @@ impl Table {
             entry.failures = entry.failures.max(1);
         }
     }
-
-    /// Everyone is forgotten.
-    pub(super) fn clear(&mut self) {
-        self.buckets.clear();
-    }
 }

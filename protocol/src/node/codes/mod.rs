@@ -19,7 +19,7 @@ use super::{Closing, Node, Purpose, State};
 use crate::entropy::Stream;
 use crate::identity::{Identity, PeerId};
 use crate::link::LinkKey;
-use crate::pairing::{Card, Found, Maker, MakerAction, Meet, Typer, TyperAction};
+use crate::pairing::{Card, Found, Maker, WIDE_WORDS, MakerAction, Meet, Typer, TyperAction};
 use crate::storage::{Change, Record, StorageError, Table, Work};
 use crate::wire::{CodeRefusal, CodeStep, Control, StoredCode};
 use crate::{Event, Sighting, Why};
@@ -165,7 +165,7 @@ impl Node {
         match (write, self.codes.made.get_mut(&id)) {
             (CodeWrite::Made, Some(made)) if durable => {
                 made.durable = true;
-                self.publish_code(id);
+                self.publish_code(now, id);
             }
             (CodeWrite::Made, Some(_)) => self.drop_code(now, id),
             (CodeWrite::Attempt, Some(made)) => made.maker.stored(now, durable, &random),
@@ -180,7 +180,7 @@ impl Node {
         let (expires, left) = (made.maker.expires(), made.maker.left());
         self.links.answer_for(&made.key);
         self.cards.meet(Meet::Publish(place, card));
-        let wide = made.maker.code().words() >= WIDE_WORDS;
+        let wide = made.maker.code().words() >= usize::from(WIDE_WORDS);
         if wide {
             let key = Arc::clone(&made.key);
             self.leave_note(now, place, &key);

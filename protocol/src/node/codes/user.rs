@@ -119,7 +119,7 @@ impl Node {
         for found in self.cards.meet(Meet::LookFor(typer.place())) {
             typer.found(now, found);
         }
-        if code_words >= WIDE_WORDS {
+        if code_words >= usize::from(WIDE_WORDS) {
             self.look_for_notes(now, typer.place());
         }
         self.codes.entered.insert(id, Entered { typer, key, purpose, dials: BTreeMap::new() });
