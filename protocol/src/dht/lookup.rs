@@ -1,29 +1,32 @@
 //! One search: for the nodes nearest to a place, or for what is stored there.
 //!
 //! Whoever is known nearest is asked for nearer ones, five at a time, and one that is slow does not hold up the rest.
-//! Those found go along several paths, each node on the path of whoever named it first, so that liars can lead astray
-//! only the paths on which they stand (Baumgart and Mies, S/Kademlia, 2007). A search for nodes is over when the
-//! twenty nearest of all that answered have answered, however few answers are missing beyond: whoever stops earlier
-//! can be kept from those who store (arXiv 2505.01139).
+//! Those found go along several paths, each node on the path of whoever named it first (Baumgart and Mies, S/Kademlia,
+//! 2007). Each path follows the nearest of its own: liars who name their like, all of them nearer than whoever leads on
+//! honestly from far away, can lead astray only the paths on which they stand. A search is over when the nearest of
+//! every path and the twenty nearest of all have answered: whoever stops earlier can be kept from those who store
+//! (arXiv 2505.01139).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::address::{Prefix, Scope};
+use super::address::Prefix;
 use super::id::{Contact, Distance, Target};
 use super::message::Cookie;
 use super::table::K;
 
 /// Requests under way at once: alpha.
 const PARALLEL: usize = 5;
-/// Paths.
-const PATHS: u8 = 4;
+/// Paths, and how many of its nearest each path follows at once. With a fifth of all nodes lying, four paths lose one
+/// search in twenty, eight fewer than one in a hundred.
+const PATHS: u8 = 8;
+const BREADTH: usize = 3;
 /// From when on a request that is under way does not count: most of the world answers within this.
 const SLOW: Duration = Duration::from_millis(350);
 /// Nodes that are remembered; the farthest make room.
-const MOST: usize = 200;
-/// Nodes of one prefix that are asked: a crowd at one place is one voice.
+const MOST: usize = 128;
+/// Nodes of one prefix that are asked.
 const OF_PREFIX: usize = 4;
 /// How many must have given an item before a search for one that is newer ends.
 const HOLDERS: usize = 5;
@@ -37,6 +40,11 @@ pub(super) struct Lookup {
     /// Whether what is stored is looked for.
     items: bool,
     candidates: BTreeMap<Distance, Candidate>,
+    /// Global addresses of candidates, and how many there are of each prefix.
+    addresses: BTreeSet<IpAddr>,
+    prefixes: BTreeMap<Prefix, usize>,
+    /// Requests under way, since when.
+    under_way: BTreeMap<Distance, Instant>,
     /// Whose turn it is to ask.
     turn: u8,
     /// Nodes that were asked, and the greatest depth at which one answered with something wanted first.
@@ -62,7 +70,7 @@ struct Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
-    Asked(Instant),
+    Asked,
     Answered(Cookie),
     Failed,
 }
@@ -74,6 +82,9 @@ impl Lookup {
             target,
             items,
             candidates: BTreeMap::new(),
+            addresses: BTreeSet::new(),
+            prefixes: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             turn: 0,
             asked: 0,
             holders: 0,
@@ -130,8 +141,13 @@ impl Lookup {
             return;
         }
         let ip = contact.address().ip();
-        if !self.has_room_at(ip) {
-            return;
+        if let Some(prefix) = Prefix::counted(ip) {
+            // One of each global address is asked, and a few of each prefix: a crowd at one place is one voice.
+            let count = self.prefixes.get(&prefix).copied().unwrap_or_default();
+            if count >= OF_PREFIX || !self.addresses.insert(ip) {
+                return;
+            }
+            self.prefixes.insert(prefix, count.saturating_add(1));
         }
         self.candidates.insert(distance, Candidate { contact, path, depth, pages: 0, state: State::New });
         if self.candidates.len() > MOST {
@@ -142,35 +158,21 @@ impl Lookup {
         }
     }
 
-    /// Whether another node at this address may be asked: one of each global address, a few of each prefix.
-    fn has_room_at(&self, ip: IpAddr) -> bool {
-        let Some(prefix) = Prefix::counted(ip) else { return Scope::of(ip) != Scope::None };
-        let there = self.candidates.values().map(|it| it.contact.address().ip());
-        let (mut same, mut near) = (0_usize, 0_usize);
-        for other in there.filter(|other| Prefix::of(*other) == prefix) {
-            near = near.saturating_add(1);
-            same = same.saturating_add(usize::from(other == ip));
-        }
-        same == 0 && near < OF_PREFIX
-    }
-
     /// Whom to ask next, if anyone is to be asked now.
     pub(super) fn next(&mut self, now: Instant) -> Option<Contact> {
-        if self.is_over() {
+        let is_counted = |at: &&Instant| now.saturating_duration_since(**at) < SLOW;
+        if self.under_way.values().filter(is_counted).count() >= PARALLEL || self.has_found() {
             return None;
         }
-        let busy = self.candidates.values().filter(|it| is_counted(it.state, now)).count();
-        if busy >= PARALLEL {
-            return None;
-        }
-        // Only who would be among the nearest if it answered; each path in its turn.
-        let near = |it: &&mut Candidate| it.state != State::Failed;
-        let mut nearest: Vec<_> = self.candidates.values_mut().filter(near).take(K).collect();
-        nearest.retain(|it| it.state == State::New);
+        // Each path in its turn; then who would be among the nearest of all.
         let turn = self.turn;
         let place = |path: u8| path.wrapping_sub(turn) % PATHS;
-        let next = nearest.into_iter().min_by_key(|it| place(it.path))?;
-        next.state = State::Asked(now);
+        let of_paths = self.leading().filter(|it| it.state == State::New).min_by_key(|it| place(it.path));
+        let next = of_paths.or_else(|| self.nearest_of_all().find(|it| it.state == State::New));
+        let distance = next?.contact.distance(&self.target);
+        let next = self.candidates.get_mut(&distance)?;
+        next.state = State::Asked;
+        self.under_way.insert(distance, now);
         self.turn = next.path.wrapping_add(1) % PATHS;
         self.asked = self.asked.saturating_add(1);
         Some(next.contact)
@@ -178,7 +180,8 @@ impl Lookup {
 
     /// Someone answered, with these nodes and so many items.
     pub(super) fn answered(&mut self, from: &Contact, cookie: Cookie, nodes: &[Contact], items: usize) {
-        let Some(candidate) = self.candidates.get_mut(&from.distance(&self.target)) else { return };
+        let distance = from.distance(&self.target);
+        let Some(candidate) = self.candidates.get_mut(&distance) else { return };
         if candidate.contact != *from {
             return;
         }
@@ -186,6 +189,7 @@ impl Lookup {
             self.reading = self.reading.saturating_sub(1);
             return;
         }
+        self.under_way.remove(&distance);
         candidate.state = State::Answered(cookie);
         let (path, depth) = (candidate.path, candidate.depth);
         if items > 0 {
@@ -201,12 +205,16 @@ impl Lookup {
 
     /// Someone did not answer, or answered with what is no answer.
     pub(super) fn failed(&mut self, from: &Contact) {
-        if let Some(candidate) = self.candidates.get_mut(&from.distance(&self.target))
+        let distance = from.distance(&self.target);
+        if let Some(candidate) = self.candidates.get_mut(&distance)
             && candidate.contact == *from
         {
             match candidate.state {
                 State::Answered(_) => self.reading = self.reading.saturating_sub(1),
-                _ => candidate.state = State::Failed,
+                _ => {
+                    self.under_way.remove(&distance);
+                    candidate.state = State::Failed;
+                }
             }
         }
     }
@@ -216,20 +224,35 @@ impl Lookup {
         if self.reading > 0 {
             return false;
         }
-        if self.items && (self.holders >= HOLDERS || self.since_found >= AFTER_FOUND) {
-            return true;
-        }
-        let mut nearest = self.candidates.values().filter(|it| it.state != State::Failed).take(K);
-        nearest.all(|it| matches!(it.state, State::Answered(_)))
+        self.has_found() || self.leading().chain(self.nearest_of_all()).all(|it| matches!(it.state, State::Answered(_)))
+    }
+
+    /// Whether enough have given an item, or have none after the first.
+    fn has_found(&self) -> bool {
+        self.items && (self.holders >= HOLDERS || self.since_found >= AFTER_FOUND)
+    }
+
+    /// The nearest of every path.
+    fn leading(&self) -> impl Iterator<Item = &Candidate> {
+        let mut of_path = [0_usize; PATHS as usize];
+        self.candidates.values().filter(move |it| {
+            let Some(count) = of_path.get_mut(usize::from(it.path)).filter(|_| it.state != State::Failed) else {
+                return false;
+            };
+            *count = count.saturating_add(1);
+            *count <= BREADTH
+        })
+    }
+
+    /// The nearest of all.
+    fn nearest_of_all(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.values().filter(|it| it.state != State::Failed).take(K)
     }
 
     /// When a request that is under way stops counting.
     pub(super) fn next_time(&self, now: Instant) -> Option<Instant> {
-        let slow = self.candidates.values().filter_map(|it| match it.state {
-            State::Asked(at) => at.checked_add(SLOW).filter(|at| *at > now),
-            _ => None,
-        });
-        slow.min()
+        let slow = self.under_way.values().filter_map(|at| at.checked_add(SLOW));
+        slow.filter(|at| *at > now).min()
     }
 
     /// Those that answered, the nearest first, with what lets one write there.
@@ -240,8 +263,4 @@ impl Lookup {
         });
         answered.take(K).collect()
     }
-}
-
-fn is_counted(state: State, now: Instant) -> bool {
-    matches!(state, State::Asked(at) if now.saturating_duration_since(at) < SLOW)
 }

@@ -91,8 +91,14 @@ impl Observed {
         if Scope::of(seen.ip()) != Scope::of(by.ip()) || seen.is_ipv4() != by.is_ipv4() || seen.port() == 0 {
             return false;
         }
-        self.votes.retain(|_, (_, at)| now.saturating_duration_since(*at) < OBSERVED_FOR);
         let by = Observer::of(by);
+        if let Some((before, at)) = self.votes.get_mut(&by)
+            && *before == seen
+        {
+            *at = now;
+            return false;
+        }
+        self.votes.retain(|_, (_, at)| now.saturating_duration_since(*at) < OBSERVED_FOR);
         if self.votes.len() >= MOST_OBSERVERS && !self.votes.contains_key(&by) {
             let oldest = self.votes.iter().min_by_key(|(_, (_, at))| *at).map(|(observer, _)| *observer);
             oldest.and_then(|oldest| self.votes.remove(&oldest));

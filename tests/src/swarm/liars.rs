@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use hither_protocol::dht::{Answer, Contact, Cookie, Query, Request, Response};
 
-use super::{PeerIndex, Swarm};
+use super::Swarm;
 
 /// Nodes that a liar names at once.
 const NAMED: usize = 20;
@@ -12,13 +12,16 @@ const NAMED: usize = 20;
 impl Swarm {
     /// What a liar answers: nearest to everything are its like, there is nothing stored anywhere, whatever is to be
     /// stored is "stored", and whoever asks is at somebody else's address.
-    pub(super) fn lie(&mut self, _from: SocketAddr, _sender: PeerIndex, query: &Query) -> Response {
+    pub(super) fn lie(&self, query: &Query) -> Response {
         let liars: Vec<Contact> = self.liars().collect();
         let nearest = |target| {
-            let mut sorted = liars.clone();
-            sorted.sort_unstable_by_key(|liar| liar.distance(target));
-            sorted.truncate(NAMED);
-            sorted
+            let mut sorted: Vec<_> = liars.iter().map(|liar| (liar.distance(target), *liar)).collect();
+            if sorted.len() > NAMED {
+                sorted.select_nth_unstable(NAMED);
+                sorted.truncate(NAMED);
+            }
+            sorted.sort_unstable();
+            sorted.into_iter().map(|(_, liar)| liar).collect::<Vec<Contact>>()
         };
         let answer = match &query.request {
             Request::FindNode(target) => Answer::Nodes(nearest(target)),

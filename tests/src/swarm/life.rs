@@ -15,13 +15,24 @@ pub struct Sessions {
 impl Swarm {
     /// Lets a time pass in which nodes leave without a word and others come in their stead; `each` is called once a
     /// minute.
-    pub fn churn(&mut self, sessions: Sessions, time: Duration, mut each: impl FnMut(&mut Self)) {
+    pub fn churn(&mut self, sessions: Sessions, time: Duration, each: impl FnMut(&mut Self)) {
+        self.churn_but(sessions, time, None, each);
+    }
+
+    /// The same; one of them stays.
+    pub fn churn_but(
+        &mut self,
+        sessions: Sessions,
+        time: Duration,
+        but: Option<PeerIndex>,
+        mut each: impl FnMut(&mut Self),
+    ) {
         // The mean of a Weibull distribution of shape 1/2 is twice its scale.
         let mean = 3600.0 / sessions.hourly;
         let scale = mean / 2.0;
         let end = self.now + time;
         let mut leaving: Vec<(Duration, PeerIndex)> = Vec::new();
-        for index in self.up() {
+        for index in self.up().into_iter().filter(|index| Some(*index) != but) {
             let left = self.equilibrium(scale);
             leaving.push((self.now + left, index));
         }

@@ -40,7 +40,7 @@ const LOST_LOOK: Duration = Duration::from_secs(60);
 /// Askers that may be admitted.
 const MAX_CANDIDATES: usize = 32;
 /// Between two of them, once the table has its first nodes.
-const CANDIDATE_LOOK: Duration = Duration::from_millis(500);
+const CANDIDATE_LOOK: Duration = Duration::from_secs(4);
 /// Between two rounds of asking for dial-backs, and how many are asked in one.
 const DIAL_BACK: Duration = Duration::from_secs(20);
 const DIAL_BACK_LATER: Duration = Duration::from_secs(10 * 60);
@@ -255,17 +255,20 @@ impl Dht {
     }
 
     fn run_meeting(&mut self, now: Instant) {
-        if self.is_empty() && !self.upkeep.is_meeting() && self.upkeep.again_at.is_none() {
+        // Who knows but a few may be on an island: those once known may lead to the rest.
+        if self.is_small() && !self.upkeep.is_meeting() && self.upkeep.again_at.is_none() {
             self.upkeep.again_at = now.checked_add(self.upkeep.again);
         }
         if self.upkeep.again_at.is_some_and(|at| at <= now) {
             self.upkeep.again_at = None;
             self.upkeep.again = self.upkeep.again.saturating_mul(2).min(AGAIN_AT_LAST);
-            let good = self.table.entries().filter(|it| it.failures == 0).count();
-            if good == 0 {
+            let good: BTreeSet<SocketAddr> =
+                self.table.entries().filter(|it| it.failures == 0).map(|it| it.contact.address()).collect();
+            if good.len() < K {
                 let doubted = self.table.nearest(&self.me.target(), GREETED);
                 let known: Vec<_> = self.upkeep.known.iter().copied().collect();
-                for address in doubted.iter().map(Contact::address).chain(known) {
+                let all = doubted.iter().map(Contact::address).chain(known);
+                for address in all.filter(|address| !good.contains(address)) {
                     self.upkeep.wait_for(address, 0);
                 }
             }
