@@ -89,7 +89,12 @@ fn read_front<'a, T: capnp::traits::Owned>(
 
 /// Encodes one message without a frame.
 pub(crate) fn encode_bare<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
-    let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(32));
+    encode_within::<T>(32, fill)
+}
+
+/// Encodes one message without a frame. If it has so many words at most it is in one segment.
+fn encode_within<T: capnp::traits::Owned>(words: u32, fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
+    let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(words));
     fill(message.init_root::<T::Builder<'_>>());
     capnp::serialize::write_message_to_words(&message)
 }
