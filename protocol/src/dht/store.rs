@@ -63,12 +63,7 @@ struct KeptNote {
 
 impl Default for Store {
     fn default() -> Self {
-        Self {
-            records: Shelf::new(MAX_RECORDS, RECORDS_OF_PREFIX),
-            notes: Shelf::new(MAX_NOTES, NOTES_OF_PREFIX),
-            arrivals: 0,
-            conflicting: 0,
-        }
+        Self::with_room(MAX_RECORDS, MAX_NOTES)
     }
 }
 
@@ -76,6 +71,16 @@ impl Store {
     /// With nothing in it.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With room for so many.
+    pub(super) fn with_room(records: usize, notes: usize) -> Self {
+        Self {
+            records: Shelf::new(records, RECORDS_OF_PREFIX),
+            notes: Shelf::new(notes, NOTES_OF_PREFIX),
+            arrivals: 0,
+            conflicting: 0,
+        }
     }
 
     /// Keeps an item that came from an address. Where there is no room, what is farthest from `me` goes for what is

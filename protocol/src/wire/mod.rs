@@ -93,11 +93,11 @@ fn read_front<'a, T: capnp::traits::Owned>(
 
 /// Encodes one message without a frame.
 pub(crate) fn encode_bare<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
-    encode_at_length::<T>(32, fill)
+    encode_within::<T>(32, fill)
 }
 
-/// The same for a message of about so many words: what is longer has several segments, and each costs 16 bytes.
-fn encode_at_length<T: capnp::traits::Owned>(words: u32, fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
+/// Encodes one message without a frame. If it has so many words at most it is in one segment.
+fn encode_within<T: capnp::traits::Owned>(words: u32, fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
     let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(words));
     fill(message.init_root::<T::Builder<'_>>());
     capnp::serialize::write_message_to_words(&message)

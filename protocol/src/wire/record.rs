@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hither_schema::record_capnp::{self as schema, addresses, bundle, note, record};
 
-use super::{Malformed, encode_bare, exact, read, read_padded};
+use super::{Malformed, encode_within, exact, read, read_padded};
 use crate::dht::{
     BadNote, BadRecord, Content, Hour, NodeKey, Note, Period, Prekey, Record, RecordKind, read_address,
     write_address,
@@ -23,8 +23,14 @@ impl From<Malformed> for BadNote {
     }
 }
 
+/// In one segment: of several, there would be several ways to write the same.
+fn encode_one<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
+    const WORDS: u32 = 64;
+    encode_within::<T>(WORDS, fill)
+}
+
 pub(crate) fn encode_record(said: &Record) -> Vec<u8> {
-    encode_bare::<record::Owned>(|mut root| {
+    encode_one::<record::Owned>(|mut root| {
         root.set_kind(match said.kind() {
             RecordKind::Addresses => schema::RecordKind::Addresses,
             RecordKind::Bundle => schema::RecordKind::Bundle,
@@ -58,7 +64,7 @@ pub(crate) fn parse_record(bytes: &[u8]) -> Result<Record, BadRecord> {
 }
 
 pub(crate) fn encode_note(said: &Note) -> Vec<u8> {
-    encode_bare::<note::Owned>(|mut root| {
+    encode_one::<note::Owned>(|mut root| {
         root.set_mark(said.mark());
         // A note of a later hour cannot be made.
         root.set_hour(u32::try_from(said.hour().0).unwrap_or(u32::MAX));
@@ -87,7 +93,7 @@ pub(crate) fn parse_note(bytes: &[u8]) -> Result<Note, BadNote> {
 /// What is sealed in a record, before it is filled up.
 pub(crate) fn encode_content(said: &Content) -> Vec<u8> {
     match said {
-        Content::Addresses { at, introducers } => encode_bare::<addresses::Owned>(|mut root| {
+        Content::Addresses { at, introducers } => encode_one::<addresses::Owned>(|mut root| {
             let mut list = Vec::new();
             at.iter().for_each(|address| write_address(&mut list, *address));
             root.set_at(&list);
@@ -98,7 +104,7 @@ pub(crate) fn encode_content(said: &Content) -> Vec<u8> {
             }
             root.set_introducers(&list);
         }),
-        Content::Bundle { mailboxes, prekey, devices } => encode_bare::<bundle::Owned>(|mut root| {
+        Content::Bundle { mailboxes, prekey, devices } => encode_one::<bundle::Owned>(|mut root| {
             root.set_mailboxes(&joined(mailboxes));
             if let Some(prekey) = prekey {
                 root.set_prekey(&prekey.key);

@@ -1,5 +1,5 @@
 //! The tests of what is stored, and what they begin with.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+#![allow(clippy::disallowed_methods, clippy::cast_possible_truncation, reason = "tests, of what is known")]
 
 mod notes;
 mod records;
