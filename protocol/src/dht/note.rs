@@ -20,23 +20,4 @@ impl Note {
     pub fn target(&self) -> Target {
         self.target
     }
-
-    /// Placeholder.
-    pub fn encode(&self) -> Vec<u8> {
-        self.sealed.clone()
-    }
-
-    /// Placeholder.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ()> {
-        let key = PeerId::from_bytes(&[0; 32]).map_err(|_| ())?;
-        Ok(Self {
-            target: Target([0; 32]),
-            hour: 0,
-            key,
-            work: 0,
-            sequence: 0,
-            sealed: bytes.to_vec(),
-            signature: [0; 64],
-        })
-    }
 }

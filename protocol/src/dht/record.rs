@@ -27,22 +27,4 @@ impl Record {
     pub fn target(&self) -> Target {
         Target(blake3::derive_key("hither v1 dht record target", &self.key))
     }
-
-    /// Placeholder.
-    pub fn encode(&self) -> Vec<u8> {
-        self.sealed.clone()
-    }
-
-    /// Placeholder.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ()> {
-        let (sequence, signature) = (0, [0; 64]);
-        Ok(Self {
-            kind: RecordKind::Addresses,
-            period: 0,
-            key: [0; 32],
-            sequence,
-            sealed: bytes.to_vec(),
-            signature,
-        })
-    }
 }

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use x25519_dalek::StaticSecret;
 
 use crate::dht::{
-    Answer, Contact, Cookie, Datagrams, Gate, Item, MAX_DATAGRAM, MAX_NODES, MIN_REQUEST, NodeKey, Nonce,
-    Note, Opened, Query, Reason, Record, Refusal, ReplySlot, Request, Response, Statistics, Target,
-    Transaction, is_ours,
+    Answer, Contact, Cookie, Datagrams, Gate, Hour, Item, MAX_DATAGRAM, MAX_NODES, MAX_NOTE, MAX_RECORD,
+    MIN_REQUEST, MIN_WORK, Meeting, NodeKey, Nonce, Opened, Query, Reason, Refusal, ReplySlot, Request,
+    Response, Statistics, Target, Transaction, is_ours,
 };
 use crate::entropy::{Entropy, Seed, Stream};
 use crate::noise::quic::NetworkId;
@@ -18,7 +18,6 @@ use crate::noise::quic::NetworkId;
 /// Some moment, always the same.
 pub(super) fn start() -> Instant {
     static START: OnceLock<Instant> = OnceLock::new();
-    #[allow(clippy::disallowed_methods)]
     *START.get_or_init(Instant::now)
 }
 
@@ -94,13 +93,29 @@ fn contacts_v6(count: u8) -> Vec<Contact> {
     (0..count).map(|n| Contact::new(NodeKey([n; 32]), address(n)).unwrap()).collect()
 }
 
-/// A record as long as any can be.
+/// A record; all are as long as any can be. The numbers begin anew at eight.
 pub(super) fn record(number: u8) -> Item {
-    Item::Record(Record::parse(&[number; 512]).unwrap())
+    items()[usize::from(number % 8) * 2].clone()
 }
 
+/// The same of notes.
 pub(super) fn note(number: u8) -> Item {
-    Item::Note(Note::parse(&[number; 256]).unwrap())
+    items()[usize::from(number % 8) * 2 + 1].clone()
+}
+
+/// Eight of each. They take work to make.
+fn items() -> &'static [Item] {
+    static ITEMS: OnceLock<Vec<Item>> = OnceLock::new();
+    ITEMS.get_or_init(|| {
+        let make = |number: u8| {
+            let meeting = Meeting::new([number; 16], Hour(500_000), &NetworkId::default());
+            let key = super::identity(number);
+            let work = meeting.search(&key.peer_id(), MIN_WORK).advance(u32::MAX).unwrap();
+            let note = meeting.seal(&key, work, 1, &[super::v4(number)], &mut stream(number)).unwrap();
+            [Item::Record(super::record(number, 1)), Item::Note(note)]
+        };
+        (0..8).flat_map(make).collect()
+    })
 }
 
 fn any_address() -> impl Strategy<Value = SocketAddr> {
@@ -208,6 +223,16 @@ proptest! {
             (sent, read) => prop_assert_eq!(sent, read),
         }
     }
+}
+
+#[test]
+fn the_items_here_are_of_the_greatest_length() {
+    let length = |item: Item| match item {
+        Item::Record(record) => record.encode().len(),
+        Item::Note(note) => note.encode().len(),
+    };
+    assert_eq!(length(record(1)), MAX_RECORD);
+    assert!(MAX_NOTE - length(note(1)) < 16, "{}", length(note(1)));
 }
 
 #[test]
@@ -367,7 +392,6 @@ fn the_first_byte_is_never_one_of_quics() {
 
 #[test]
 #[ignore = "prints how much processor time one request and its reply take"]
-#[allow(clippy::disallowed_methods)]
 fn time_of_a_request_and_its_reply() {
     let (mut alice, mut bob) = (Side::new(1), Side::new(2));
     let said = response(Answer::Nodes(contacts(20)));
