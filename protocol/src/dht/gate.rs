@@ -133,6 +133,13 @@ impl Gate {
         Ok(())
     }
 
+    /// Buckets that are kept, of all kinds.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        let kept = |lane: &Lane| lane.addresses.full.len().saturating_add(lane.prefixes.full.len());
+        [&self.unproven, &self.proven, &self.local].map(kept).iter().sum()
+    }
+
     /// Half hours since the start.
     fn epoch(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.start).as_secs();

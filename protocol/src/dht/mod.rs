@@ -43,5 +43,7 @@ pub use note::{BadNote, MAX_NOTE, MIN_WORK, Meeting, Note, Search, WANTED_WORK};
 pub use period::{Hour, Period};
 pub use record::{BadRecord, MAX_RECORD, MAX_TTL_ADDRESSES, MAX_TTL_BUNDLE, Record, RecordKind};
 pub use statistics::{Reason, Statistics};
-pub use store::{Store, Stored};
+pub use store::{
+    MAX_NOTES, MAX_RECORDS, NOTE_STAY, NOTES_OF_PREFIX, NOTES_OF_TARGET, RECORDS_OF_PREFIX, Store, Stored,
+};
 pub use table::K;

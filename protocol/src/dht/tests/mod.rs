@@ -1,6 +1,14 @@
-//! The tests of what is stored, and what they begin with.
-#![allow(clippy::disallowed_methods, clippy::cast_possible_truncation, reason = "tests, of what is known")]
+//! The tests of the table, and what they begin with.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    reason = "tests, of what is known"
+)]
 
+mod datagram;
+mod gate;
+mod hostile;
 mod notes;
 mod records;
 mod store;
