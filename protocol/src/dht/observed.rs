@@ -134,9 +134,15 @@ impl Observed {
         true
     }
 
-    /// The addresses that others agree on.
+    /// The addresses that others agree on. As long as nobody has said anything, it is what the machine itself knows:
+    /// the first nodes of a network have nobody else to ask.
     pub(super) fn agreed(&self) -> impl Iterator<Item = SocketAddr> {
-        self.agreed.iter().flatten().copied()
+        let alone = |family: usize| {
+            let heard = self.votes.values().any(|(seen, _)| is_of(family, seen.ip()));
+            let own = self.own.iter().copied().filter(move |own| is_of(family, own.ip()));
+            own.max_by_key(|own| Scope::of(own.ip())).filter(|_| !heard)
+        };
+        self.agreed.iter().enumerate().filter_map(move |(family, agreed)| agreed.or_else(|| alone(family)))
     }
 
     /// Those at which everyone can reach this node; `few` says that too few nodes are known to have strangers among
