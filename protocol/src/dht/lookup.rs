@@ -24,8 +24,8 @@ const PATHS: u8 = 8;
 const BREADTH: usize = 3;
 /// From when on a request that is under way does not count: most of the world answers within this.
 const SLOW: Duration = Duration::from_millis(350);
-/// Nodes that are remembered; the farthest make room.
-const MOST: usize = 128;
+/// Nodes of one path that are remembered; the farthest make room.
+const MOST_OF_PATH: usize = 40;
 /// Nodes of one prefix that are asked.
 const OF_PREFIX: usize = 4;
 /// How many must have given an item before a search for one that is newer ends.
@@ -40,6 +40,7 @@ pub(super) struct Lookup {
     /// Whether what is stored is looked for.
     items: bool,
     candidates: BTreeMap<Distance, Candidate>,
+    of_path: [usize; PATHS as usize],
     /// Global addresses of candidates, and how many there are of each prefix.
     addresses: BTreeSet<IpAddr>,
     prefixes: BTreeMap<Prefix, usize>,
@@ -82,6 +83,7 @@ impl Lookup {
             target,
             items,
             candidates: BTreeMap::new(),
+            of_path: [0; PATHS as usize],
             addresses: BTreeSet::new(),
             prefixes: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -150,10 +152,14 @@ impl Lookup {
             self.prefixes.insert(prefix, count.saturating_add(1));
         }
         self.candidates.insert(distance, Candidate { contact, path, depth, pages: 0, state: State::New });
-        if self.candidates.len() > MOST {
-            let farthest = self.candidates.iter().rev().find(|(_, it)| it.state == State::New);
+        let Some(count) = self.of_path.get_mut(usize::from(path)) else { return };
+        *count = count.saturating_add(1);
+        if *count > MOST_OF_PATH {
+            let new = |it: &Candidate| it.path == path && it.state == State::New;
+            let farthest = self.candidates.iter().rev().find(|(_, it)| new(it));
             if let Some(farthest) = farthest.map(|(distance, _)| *distance) {
                 self.candidates.remove(&farthest);
+                *count = count.saturating_sub(1);
             }
         }
     }

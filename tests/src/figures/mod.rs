@@ -1,6 +1,7 @@
 //! What is claimed, measured and printed as the tables that the README shows.
 //!
 //! - `codes`: a small file by a code, from the start of `receive` to its end
+//! - `dht`: what the table of nodes stands, and how fast real nodes find each other
 //! - `files`: the same data sent with Hither and with others
 //! - `file`: one large file between two processes that are the command line itself
 //! - `handshake`: the processor time of a handshake, on each side
@@ -13,6 +14,7 @@
 mod codes;
 mod content;
 mod copies;
+mod dht;
 mod file;
 mod files;
 mod handshake;
@@ -54,7 +56,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("road") => parse(arguments).and_then(|options| road(&options)),
         Some("files") => files::measure(arguments),
         Some("codes") => codes::measure(arguments),
-        _ => Err(format!("say what to measure\n\n{HELP}\n\n{}\n\n{}", files::HELP, codes::HELP).into()),
+        Some("dht") => dht::measure(arguments),
+        _ => {
+            let others = [files::HELP, codes::HELP, dht::HELP].join("\n\n");
+            Err(format!("say what to measure\n\n{HELP}\n\n{others}").into())
+        }
     };
     match report {
         Ok(Report { text, reached }) => {

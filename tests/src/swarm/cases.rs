@@ -63,10 +63,15 @@ impl Searches {
 
 /// So many searches of random people for each other, all of whom have published where they are.
 pub fn searches(swarm: &mut Swarm, count: usize) -> Searches {
+    let people = (0..count).map(|_| swarm.somebody()).collect();
+    searches_for(swarm, people)
+}
+
+fn searches_for(swarm: &mut Swarm, people: Vec<PeerIndex>) -> Searches {
     let mut under_way = Vec::new();
-    let before = swarm.counts().bytes;
-    for _ in 0..count {
-        let (who, whom) = (swarm.somebody(), swarm.somebody());
+    let (before, count) = (swarm.counts().bytes, people.len());
+    for whom in people {
+        let who = swarm.somebody();
         under_way.push((who, whom, swarm.look_for(who, whom)));
         swarm.run_for(BETWEEN);
     }
@@ -93,6 +98,18 @@ pub fn quiet(seed: u64, wire: Wire, nodes: usize, count: usize) -> Searches {
     let mut swarm = Swarm::grown(seed, wire, nodes, |_| Setup::default());
     publish(&mut swarm);
     searches(&mut swarm, count)
+}
+
+/// The same for so many of the people, each looked for by someone else.
+pub fn some_of_many(seed: u64, wire: Wire, nodes: usize, count: usize) -> Searches {
+    let mut swarm = Swarm::grown(seed, wire, nodes, |_| Setup::default());
+    let people: Vec<PeerIndex> = (0..count).map(|_| swarm.somebody()).collect();
+    for index in &people {
+        swarm.publish(*index);
+        swarm.run_for(BETWEEN);
+    }
+    swarm.run_for(Duration::from_secs(10));
+    searches_for(&mut swarm, people)
 }
 
 /// The same where a fifth of the nodes lie, withhold and answer with each other.
