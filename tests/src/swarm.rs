@@ -252,6 +252,11 @@ impl Swarm {
         peer.joined = None;
     }
 
+    /// Whether a node stores something at a place.
+    pub fn holds(&self, index: PeerIndex, target: &Target) -> bool {
+        self.dht(index).has(self.instant(), target)
+    }
+
     /// Whether a node is up.
     pub fn is_up(&self, index: PeerIndex) -> bool {
         self.peers[index.0].dht.is_some()

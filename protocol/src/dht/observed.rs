@@ -118,10 +118,13 @@ impl Observed {
             let votes = by_address.entry(seen).or_default();
             *votes = votes.saturating_add(1);
         }
+        // What the machine knows itself and others confirm needs no majority, which liars may have.
+        let own = self.own.iter().find(|own| by_address.get(own).is_some_and(|votes| *votes >= ENOUGH.min(all)));
+        let own = own.copied();
         let most = by_address.into_iter().max_by_key(|(_, votes)| *votes);
         // Behind a NAT that takes another port for everyone no two agree, and there is no address to tell.
         let agreed = most.filter(|(_, votes)| *votes >= ENOUGH.min(all) && votes.saturating_mul(2) > all);
-        let agreed = agreed.map(|(address, _)| address);
+        let agreed = own.or_else(|| agreed.map(|(address, _)| address));
         let Some(before) = self.agreed.get_mut(family) else { return false };
         if *before == agreed {
             return false;

@@ -15,6 +15,9 @@ use super::id::{Contact, NodeId, Target};
 pub const K: usize = 20;
 /// Nodes that wait for a place in a bucket.
 const SPARE: usize = 8;
+/// Nodes of a bucket that were found, by whatever others named. The rest is for those who came by themselves: liars name
+/// their like and nobody else, but they do not ask more than others do.
+const NAMED: usize = K / 2;
 /// Nodes of one prefix in one bucket, and in all.
 const OF_PREFIX_IN_BUCKET: usize = 2;
 const OF_PREFIX: usize = 3;
@@ -46,6 +49,8 @@ pub(super) struct Entry {
     pub(super) round_trip: Duration,
     /// Requests since it last answered that it did not answer.
     pub(super) failures: u8,
+    /// Whether it has asked this node something before it was asked itself.
+    pub(super) came: bool,
 }
 
 impl Table {
@@ -71,7 +76,13 @@ impl Table {
     }
 
     /// A node has answered. Gives the one that had to make room, if one had.
-    pub(super) fn answered(&mut self, now: Instant, contact: Contact, round_trip: Duration) -> Option<Contact> {
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        contact: Contact,
+        round_trip: Duration,
+        came: bool,
+    ) -> Option<Contact> {
         if let Some(entry) = self.find(&contact) {
             entry.answered = now;
             entry.checked = now;
@@ -79,7 +90,7 @@ impl Table {
             entry.round_trip = entry.round_trip.saturating_mul(3).saturating_add(round_trip) / 4;
             return None;
         }
-        self.place(Entry { contact, answered: now, checked: now, round_trip, failures: 0 })
+        self.place(Entry { contact, answered: now, checked: now, round_trip, failures: 0, came })
     }
 
     /// A node has not answered. Gives it if it has lost its place by that.
@@ -123,6 +134,12 @@ impl Table {
             return None;
         }
         let bucket = self.buckets.entry(at).or_default();
+        let named = bucket.nodes.iter().filter(|it| !it.came).count();
+        if !entry.came && named >= NAMED {
+            let silent = bucket.nodes.iter_mut().filter(|it| !it.came && it.failures > 0);
+            let worst = silent.max_by_key(|it| it.failures)?;
+            return Some(std::mem::replace(worst, entry).contact);
+        }
         if bucket.nodes.len() < K {
             bucket.nodes.push(entry);
             return None;

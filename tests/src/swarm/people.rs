@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hither_protocol::dht::{BlindedId, BlindedIdentity, Content, Item, LookupId, Period, RecordKind, StoreId};
+use hither_protocol::dht::{BlindedId, BlindedIdentity, Content, Item, LookupId, Period, RecordKind, StoreId, Target};
 use hither_protocol::entropy::{Entropy, Seed, Stream};
 use hither_protocol::identity::Identity;
 use hither_protocol::noise::quic::NetworkId;
@@ -65,6 +65,11 @@ impl Swarm {
     pub fn look_for(&mut self, index: PeerIndex, whom: PeerIndex) -> LookupId {
         let id = self.blinded(whom);
         self.find(index, id.target())
+    }
+
+    /// Where the record of the owner of a node lies today.
+    pub fn target_of(&mut self, whom: PeerIndex) -> Target {
+        self.blinded(whom).target()
     }
 
     fn blinded(&mut self, whom: PeerIndex) -> BlindedId {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::asking::Purpose;
+use super::upkeep::Met;
 use super::{Dht, Mode};
 use crate::dht::address::{Prefix, Scope};
 use crate::dht::id::{Contact, Target};
@@ -33,7 +34,7 @@ impl Dht {
             && !matches!(request, Request::DialBack(_))
             && self.table.wants(&asker)
         {
-            self.upkeep.candidate(asker);
+            self.upkeep.candidate(asker, Met::Heard);
         }
         let answer = match request {
             Request::Ping(_) => Answer::Done,

@@ -138,7 +138,8 @@ impl Dht {
         // Only who was asked where it belongs counts: a dial-back may be of someone who cannot be asked in general.
         if !matches!(asked.purpose, Purpose::Dialled) {
             let round_trip = now.saturating_duration_since(asked.at);
-            if let Some(lost) = self.table.answered(now, contact, round_trip) {
+            let came = matches!(asked.purpose, Purpose::Admit { met: Met::Heard });
+            if let Some(lost) = self.table.answered(now, contact, round_trip, came) {
                 self.upkeep.lost(now, lost);
             }
         }

@@ -323,6 +323,11 @@ impl Dht {
         self.store.len()
     }
 
+    /// Whether something is stored here at a place.
+    pub fn has(&self, now: Instant, target: &Target) -> bool {
+        !self.store.get(now, target, 0).items.is_empty()
+    }
+
     /// What was counted.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics

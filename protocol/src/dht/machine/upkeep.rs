@@ -54,8 +54,10 @@ pub(super) enum Met {
     Joining(u8),
     /// They were lost for so long that they may belong to a part of the network that was.
     Lost,
-    /// They asked, or were named.
+    /// They asked.
     Heard,
+    /// Others named them.
+    Named,
 }
 
 /// What is done again and again.
@@ -73,7 +75,8 @@ pub(super) struct Upkeep {
     searched: Option<Instant>,
     lost: VecDeque<Lost>,
     lost_at: Option<Instant>,
-    candidates: VecDeque<Contact>,
+    /// Those who may get into the table, and how they were met.
+    candidates: VecDeque<(Contact, Met)>,
     /// Those that were asked and may answer.
     admitting: BTreeSet<SocketAddr>,
     candidate_at: Option<Instant>,
@@ -143,7 +146,7 @@ impl Upkeep {
         self.admitting.remove(&address);
         match met {
             Met::Joining(tries) if tries < TRIES => self.wait_for(address, tries),
-            Met::Joining(_) | Met::Heard => {}
+            Met::Joining(_) | Met::Heard | Met::Named => {}
             Met::Lost => self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK)),
         }
     }
@@ -177,11 +180,12 @@ impl Upkeep {
         self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK));
     }
 
-    /// Somebody asked who may get into the table.
-    pub(super) fn candidate(&mut self, contact: Contact) {
+    /// Somebody asked, or was named, who may get into the table.
+    pub(super) fn candidate(&mut self, contact: Contact, met: Met) {
         let under_way = self.admitting.contains(&contact.address());
-        if self.candidates.len() < MAX_CANDIDATES && !under_way && !self.candidates.contains(&contact) {
-            self.candidates.push_back(contact);
+        let waits = self.candidates.iter().any(|(other, _)| *other == contact);
+        if self.candidates.len() < MAX_CANDIDATES && !under_way && !waits {
+            self.candidates.push_back((contact, met));
         }
     }
 
@@ -291,11 +295,11 @@ impl Dht {
                 return;
             }
             self.upkeep.candidate_at = now.checked_add(CANDIDATE_LOOK);
-            if let Some(contact) = self.upkeep.candidates.pop_front()
+            if let Some((contact, met)) = self.upkeep.candidates.pop_front()
                 && self.table.wants(&contact)
             {
                 self.upkeep.admitting.insert(contact.address());
-                self.admit(now, contact, Met::Heard);
+                self.admit(now, contact, met);
             }
         }
     }
@@ -305,7 +309,7 @@ impl Dht {
         if self.is_small() {
             for contact in nodes {
                 if self.table.wants(contact) {
-                    self.upkeep.candidate(*contact);
+                    self.upkeep.candidate(*contact, Met::Named);
                 }
             }
         }
