@@ -26,6 +26,7 @@ const REQUEST: usize = 400 - HEADER - 48;
 ///
 /// Where a datagram is neither taken nor counted, what was taken does not arrive the same when it is sent on, or an
 /// answer is too long.
+#[allow(unreachable_pub)]
 pub fn datagram(input: &[u8]) {
     let Some((what, rest)) = input.split_first() else { return };
     let (mut alice, mut bob) = (Node::new(1), Node::new(2));

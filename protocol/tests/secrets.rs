@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use hither_protocol::Code;
+use hither_protocol::dht::BlindedIdentity;
 use hither_protocol::entropy::{Entropy, Seed, Stream};
 use hither_protocol::identity::{Identity, KeyFile, PeerId};
 use hither_protocol::noise::handshake::{Handshake, Transport};
@@ -39,6 +40,7 @@ fn secrets_are_neither_debug_nor_clone() {
     let secrets = secret!(
         Code,
         Identity,
+        BlindedIdentity,
         Seed,
         Entropy,
         Stream,

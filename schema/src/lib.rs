@@ -20,6 +20,9 @@ pub mod handshake_capnp;
 #[path = "generated/transfer_capnp.rs"]
 pub mod transfer_capnp;
 #[rustfmt::skip]
+#[path = "generated/record_capnp.rs"]
+pub mod record_capnp;
+#[rustfmt::skip]
 #[path = "generated/records_capnp.rs"]
 pub mod records_capnp;
 #[rustfmt::skip]

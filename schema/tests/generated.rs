@@ -21,6 +21,7 @@ fn committed_code_is_generated_from_the_committed_request() {
         "handshake_capnp.rs",
         "control_capnp.rs",
         "transfer_capnp.rs",
+        "record_capnp.rs",
         "records_capnp.rs",
         "share_capnp.rs",
     ] {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hither_schema::dht_capnp::{self as schema, item, query, response};
 
-use super::{Malformed, encode_at_length, exact, read};
+use super::{Malformed, encode_within, exact, read};
 use crate::dht::{
     Answer, Contact, Cookie, Item, MAX_NODES, NOTES_OF_PAGE, NodeKey, Nonce, Note, Query, Record, Refusal,
     Request, Response, Target,
@@ -35,7 +35,7 @@ impl<E: Into<Malformed>> From<E> for BadQuery {
 
 /// Encodes a query.
 pub(crate) fn encode_query(said: &Query) -> Vec<u8> {
-    encode_at_length::<query::Owned>(WORDS, |mut root| {
+    encode_within::<query::Owned>(WORDS, |mut root| {
         if let Some(NodeKey(key)) = &said.server {
             root.set_server(key);
         }
@@ -78,7 +78,7 @@ pub(crate) fn parse_query(bytes: &[u8]) -> Result<Query, BadQuery> {
 
 /// Encodes a response.
 pub(crate) fn encode_response(said: &Response) -> Vec<u8> {
-    encode_at_length::<response::Owned>(WORDS, |mut root| {
+    encode_within::<response::Owned>(WORDS, |mut root| {
         root.set_observed(&pack_address(said.observed));
         root.set_cookie(&said.cookie.0);
         match &said.answer {
