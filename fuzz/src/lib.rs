@@ -4,13 +4,15 @@
 //! what whoever keeps to the encryption and to nothing else has put into one, or changes to one that is true.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use hither_protocol::dht::{
-    Answer, Contact, Cookie, Datagrams, Gate, NodeKey, Nonce, Opened, Query, Request, Response, Statistics,
-    Target,
+    Answer, BlindedIdentity, Contact, Content, Cookie, Datagrams, Gate, Item, NodeKey, Nonce, Opened, Period,
+    Query, Record, RecordKind, Refusal, Request, Response, Statistics, Target,
 };
 use hither_protocol::entropy::{Entropy, Seed};
+use hither_protocol::identity::Identity;
 use hither_protocol::noise::handshake::Handshake;
 use hither_protocol::noise::quic::NetworkId;
 use x25519_dalek::{PublicKey, StaticSecret};
@@ -26,6 +28,7 @@ const REQUEST: usize = 400 - HEADER - 48;
 ///
 /// Where a datagram is neither taken nor counted, what was taken does not arrive the same when it is sent on, or an
 /// answer is too long.
+#[allow(unreachable_pub)]
 pub fn datagram(input: &[u8]) {
     let Some((what, rest)) = input.split_first() else { return };
     let (mut alice, mut bob) = (Node::new(1), Node::new(2));
@@ -213,12 +216,13 @@ fn changed(mut bytes: Vec<u8>, changes: &[u8]) -> Vec<u8> {
 fn query(choice: &[u8]) -> Query {
     let choice = choice.first().copied().unwrap_or_default();
     let to = Contact::new(NodeKey([3; 32]), SocketAddr::from(([50, 1, 2, 3], 9))).expect("a global address");
-    let request = match choice % 6 {
+    let request = match choice % 7 {
         0 => Request::Ping(None),
         1 => Request::Ping(Some(Nonce([1; 16]))),
         2 => Request::FindNode(Target([2; 32])),
         3 => Request::Get { target: Target([2; 32]), page: choice },
-        4 => Request::DialBack(Nonce([3; 16])),
+        4 => Request::Put(Item::Record(record())),
+        5 => Request::DialBack(Nonce([3; 16])),
         _ => Request::DialOn { to, nonce: Nonce([4; 16]) },
     };
     Query { server: (choice & 0x80 != 0).then_some(NodeKey([5; 32])), request }
@@ -227,7 +231,7 @@ fn query(choice: &[u8]) -> Query {
 fn response(choice: &[u8]) -> Response {
     let choice = choice.first().copied().unwrap_or_default();
     let contact = |number: u8| {
-        let ip = if number % 3 == 0 {
+        let ip = if number.is_multiple_of(3) {
             [0x2a00, 1, 2, 3, 4, 5, 6, number.into()].into()
         } else {
             [9, 9, 9, number].into()
@@ -237,10 +241,26 @@ fn response(choice: &[u8]) -> Response {
     let nodes = (0..20).map(contact).collect();
     let answer = match choice % 5 {
         0 => Answer::Nodes(nodes),
-        1 => Answer::Found { items: Vec::new(), more: choice & 0x80 != 0, nodes },
+        1 => {
+            let items = if choice & 0x40 == 0 { Vec::new() } else { vec![Item::Record(record())] };
+            Answer::Found { items, more: choice & 0x80 != 0, nodes }
+        }
         2 => Answer::Done,
         3 => Answer::Stored,
-        _ => Answer::Refused(hither_protocol::dht::Refusal::Older),
+        _ => Answer::Refused(Refusal::Older),
     };
     Response { observed: SocketAddr::from(([203, 0, 113, 1], 1)), cookie: Cookie([6; 16]), answer }
+}
+
+fn record() -> Record {
+    static RECORD: OnceLock<Record> = OnceLock::new();
+    let make = || {
+        let mut random = Entropy::new(Seed::new([1; 32])).stream("record");
+        let owner = Identity::generate(&mut random);
+        let signer =
+            BlindedIdentity::new(&owner, RecordKind::Addresses, Period(20_000), &NetworkId::default());
+        let content = Content::addresses(&[SocketAddr::from(([203, 0, 113, 1], 1))], &[]);
+        signer.sign(1, Duration::from_secs(3600), &content, &mut random).expect("a record")
+    };
+    RECORD.get_or_init(make).clone()
 }

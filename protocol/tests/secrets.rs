@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use hither_protocol::Code;
 use hither_protocol::dht::BlindedIdentity;
+use hither_protocol::dht::{Datagrams, Gate, ReplySlot};
 use hither_protocol::entropy::{Entropy, Seed, Stream};
 use hither_protocol::identity::{Identity, KeyFile, PeerId};
 use hither_protocol::noise::handshake::{Handshake, Transport};
@@ -48,7 +49,10 @@ fn secrets_are_neither_debug_nor_clone() {
         Handshake,
         Transport,
         CipherState,
-        SymmetricState
+        SymmetricState,
+        Datagrams,
+        Gate,
+        ReplySlot
     );
     for (name, debug, clone) in secrets {
         assert!(!debug && !clone, "{name}: Debug {debug}, Clone {clone}");

@@ -152,8 +152,9 @@ fn signatures_are_plain_ed25519_of_the_blinded_key() {
 
 #[test]
 fn an_item_is_signed_as_bep_44_has_it() {
+    let digit = |digit: u8| char::from(digit).to_digit(16).unwrap() as u8;
     let bytes = |hex: &str| -> Vec<u8> {
-        (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()).collect()
+        hex.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) * 16 + digit(pair[1])).collect()
     };
     // BEP-44, test vector 1, "mutable".
     let public = bytes("77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548");
