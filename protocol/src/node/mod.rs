@@ -27,6 +27,7 @@ mod turn;
 mod types;
 mod unfinished;
 mod user;
+mod worldwide;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -49,6 +50,7 @@ pub use types::{
     Acceptance, AnswerError, Contact, ContactError, GetError, OfferError, PeerView, Progress, SendError,
     TransferState, TransferView, Trust,
 };
+pub use worldwide::{MAX_WORLD_VALUE, WorldAnswer, WorldId, WorldRequest};
 
 use self::codes::Codes;
 use self::inflow::Inflow;
