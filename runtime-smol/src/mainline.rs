@@ -45,11 +45,9 @@ pub struct MainlineSettings {
     pub bootstrap: Option<Vec<String>>,
     /// The only local address to use; all of them otherwise. Mainline speaks IPv4.
     pub bind: Option<Ipv4Addr>,
-    /// The UDP port; 0 for any.
-    pub port: u16,
-    /// Whether to keep items for others and answer them: only for computers at which everyone can reach this port.
-    /// It begins with the first request, too, but does not rest.
-    pub server_mode: bool,
+    /// The UDP port at which to keep items for others and answer them: only for computers at which everyone can reach
+    /// it. It is opened by the first request, too, but stays. Without it, this asks only, from any port.
+    pub server: Option<u16>,
 }
 
 /// The part in Mainline. When it is dropped, it ends as after [`Mainline::stop`].

@@ -46,7 +46,7 @@ impl Network {
     }
 
     pub(super) fn is_server(&self) -> bool {
-        self.settings.server_mode
+        self.settings.server.is_some()
     }
 
     /// The node that runs, or a new one.
@@ -57,7 +57,6 @@ impl Network {
         {
             return Ok(running);
         }
-        // One too old may still be held, and a port that was asked for is free only when it has ended.
         let running = Rc::new(self.start().await?);
         *current = Rc::downgrade(&running);
         Ok(running)
@@ -69,21 +68,22 @@ impl Network {
     }
 
     async fn start(&self) -> io::Result<Running> {
-        let MainlineSettings { bind, port, server_mode, .. } = self.settings;
+        let MainlineSettings { bind, server, .. } = self.settings;
         let bootstrap = self.bootstrap().await;
         if bootstrap.is_empty() {
             // The library would go on without for ever.
             return Err(io::ErrorKind::HostUnreachable.into());
         }
+        let port = server.unwrap_or(0);
         // The library may panic when it cannot bind.
         UdpSocket::bind((bind.unwrap_or(Ipv4Addr::UNSPECIFIED), port))?;
         let mut builder = Dht::builder();
-        // Without a port it would take BitTorrent's own.
+        // Without a number it would take BitTorrent's own port.
         builder.bootstrap(&bootstrap).port(port);
         if let Some(address) = bind {
             builder.bind_address(address);
         }
-        if server_mode {
+        if server.is_some() {
             builder.server_mode();
         }
         Ok(Running { dht: builder.build()?.as_async(), since: Instant::now() })
