@@ -241,6 +241,7 @@ impl Actor {
             interface: Some(LOOPBACK.to_owned()),
             port: 0,
             discovery: Some(Duration::ZERO),
+            mainline: None,
             config: Config {
                 aes: has_aes(),
                 max_datagram: max_datagram(Some(LOOPBACK)),

@@ -152,6 +152,7 @@ impl Session {
                 Part::Dialling => Some(PATIENCE),
                 Part::Reachable | Part::Offering | Part::Reaching => Some(Duration::ZERO),
             },
+            mainline: None,
             config,
         };
         let runtime =

@@ -200,6 +200,6 @@ fn start(home: &Path, bootstrap: Vec<std::net::SocketAddr>) -> Result<Runtime, F
         ..Config::default()
     };
     let interface = Some(INTERFACE.into());
-    let options = Options { home: home.into(), interface, port: 0, discovery: None, config };
+    let options = Options { home: home.into(), interface, port: 0, discovery: None, mainline: None, config };
     Ok(Runtime::start(options, identity)?)
 }
