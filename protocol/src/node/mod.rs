@@ -54,7 +54,6 @@ pub use types::{
     Acceptance, AnswerError, Contact, ContactError, GetError, OfferError, PeerView, Progress, SendError,
     TransferState, TransferView, Trust,
 };
-pub use worldwide::{MAX_WORLD_VALUE, WorldAnswer, WorldId, WorldRequest};
 
 use self::codes::Codes;
 use self::inflow::Inflow;
