@@ -9,7 +9,7 @@ use super::record::Record;
 /// Nodes in one response at most: as many as a bucket holds.
 pub const MAX_NODES: usize = 20;
 /// Notes in one response at most.
-pub const NOTES_OF_PAGE: usize = 4;
+pub const NOTES_OF_PAGE: usize = 3;
 /// Addresses of one that are named beside each other at most.
 pub const MAX_ADDRESSES: usize = 8;
 

@@ -11,7 +11,7 @@ use crate::dht::statistics::Reason;
 use crate::dht::table::K;
 
 /// Pages of notes that are read of one node: all that it stores at a place.
-const MAX_PAGE: u8 = 8;
+const MAX_PAGE: u8 = 11;
 
 impl Dht {
     /// Looks for what is stored at a place, on other nodes and here. `None`: too many searches are under way.
