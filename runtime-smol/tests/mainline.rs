@@ -144,7 +144,8 @@ fn nothing_is_opened_before_something_is_asked() {
     let net = testnet();
     let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let (mainline, answers) = start(MainlineSettings { server: Some(port), ..settings(net.bootstrap.clone()) });
+    let (mainline, answers) =
+        start(MainlineSettings { server: Some(port), ..settings(net.bootstrap.clone()) });
     let signer = SigningKey::from_bytes(&[4; 32]);
     // Only now it wants the port.
     let first = ask(&mainline, &answers, put(&signer, 1, b"early"));
