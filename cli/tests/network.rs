@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -60,7 +61,8 @@ fn on_loopback_nodes_join_are_listed_and_find_themselves() {
     peers.expect(0);
     let node = peers.event("node");
     assert_eq!(node["id"].as_str().unwrap().len(), 64);
-    assert!(node["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{node}");
+    let address: SocketAddr = node["address"].as_str().unwrap().parse().unwrap();
+    assert!(address.ip().is_loopback(), "{node}");
     assert!(node["rtt"].is_f64() && node["seen"].is_u64() && node["state"] == "good", "{node}");
 
     // Whoever has the home is asked.
@@ -100,7 +102,7 @@ fn who_takes_no_part_is_told_so_and_codes_are_for_this_network() {
     assert!(started.elapsed() < Duration::from_secs(30), "it does not wait for anyone to join");
     assert_eq!(code(&["--words", "3"]), 3);
     let mut sender = Running::start(&mut node.command(&["send", text(&file)]));
-    sender.wait_for_note("On the other side, anywhere, within 1 h:");
+    sender.wait_for_note("On the other side, anywhere, within ");
 }
 
 #[test]
@@ -138,7 +140,8 @@ fn a_public_node_prints_the_line_for_others() {
     let mut up = node.start(&["up", "--public"]);
     let port = port(&mut up);
     let bootstrap = up.wait_for("bootstrap", |_| true);
-    assert_eq!(bootstrap["addresses"][0], format!("127.0.0.1:{port}"));
+    let addresses = bootstrap["addresses"].as_array().unwrap();
+    assert!(addresses.contains(&format!("127.0.0.1:{port}").into()), "{bootstrap}");
     drop(up);
     let mut up = Running::start(&mut node.command(&["up", "--public"]));
     up.wait_for_note("config.toml");
