@@ -31,6 +31,8 @@ pub struct NetworkView {
     pub joining: bool,
     /// Who is known.
     pub nodes: Vec<NodeView>,
+    /// Those with whom it began, or would begin if it started now: remembered from before.
+    pub remembered: Vec<SocketAddr>,
     /// The addresses at which others see this node.
     pub observed: Vec<SocketAddr>,
     /// Those of them at which everyone can reach it.
@@ -54,6 +56,7 @@ impl Node {
             mode: wide.dht.mode(),
             joining: wide.dht.is_joining(),
             nodes: wide.dht.nodes(),
+            remembered: wide.remembered.clone(),
             observed: wide.dht.observed(),
             reachable: wide.dht.reachable(),
             stored: wide.dht.stored(),
