@@ -14,8 +14,15 @@ pub const FILE_NAME: &str = "records.redb";
 /// Beside it: whoever has this locked has the records.
 const LOCK_NAME: &str = "records.lock";
 
-const TABLES: [Table; 7] =
-    [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers, Table::Transfers, Table::Codes, Table::Nodes];
+const TABLES: [Table; 7] = [
+    Table::Contacts,
+    Table::Outbox,
+    Table::Inbox,
+    Table::Peers,
+    Table::Transfers,
+    Table::Codes,
+    Table::Nodes,
+];
 
 /// The records of one home directory. Opened at the first use, and anew after an error; for writing only once there is
 /// something to write, since that alone costs seven flushes of the disk between start and end.

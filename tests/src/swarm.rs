@@ -5,8 +5,8 @@
 //! [`Wire::Datagrams`] puts the real seals in between, for what those cost.
 
 pub mod cases;
-mod life;
 mod liars;
+mod life;
 mod people;
 mod wire;
 
@@ -20,8 +20,8 @@ use hither_protocol::entropy::{Entropy, Seed};
 
 use crate::random::Random;
 pub use life::Sessions;
-pub use wire::Wire;
 use people::Owner;
+pub use wire::Wire;
 use wire::{Edge, Message};
 
 /// The wall clock at which a swarm begins: Unix milliseconds, noon of a day.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hither_protocol::dht::Mode;
 use hither_protocol::{
-    Acceptance, Code, CodeFor, CodeOptions, Conflict, Decision, EnterFor, Event, MessageState,
-    Unreachable, WIDE_WORDS, WideConfig, WorldAnswer, WorldRequest,
+    Acceptance, Code, CodeFor, CodeOptions, Conflict, Decision, EnterFor, Event, MessageState, Unreachable,
+    WIDE_WORDS, WideConfig, WorldAnswer, WorldRequest,
 };
 use hither_tests::host::RECEIVED;
 use hither_tests::link::LinkConfig;
@@ -52,8 +52,14 @@ fn network(seed: u64, others: usize) -> (World, HostId, HostId, Vec<HostId>) {
 fn expect_message(world: &mut World, from: HostId, to: HostId, text: &str) {
     let peer = world.peer(to);
     world.ask(from, |node, now| node.send_message(now, peer, text)).unwrap();
-    world.expect(to, "the message", LATER, |event| matches!(event, Event::Message { text: it, .. } if it == text));
-    let delivered = |event: &Event| matches!(event, Event::MessageSent { state: MessageState::Delivered, .. });
+    world.expect(
+        to,
+        "the message",
+        LATER,
+        |event| matches!(event, Event::Message { text: it, .. } if it == text),
+    );
+    let delivered =
+        |event: &Event| matches!(event, Event::MessageSent { state: MessageState::Delivered, .. });
     world.expect(from, "a receipt", LATER, delivered);
 }
 
@@ -90,9 +96,12 @@ fn who_is_not_published_is_not_found() {
     world.run_for(SOON);
     let peer = world.peer(dave);
     world.ask(alice, |node, now| node.connect(now, peer));
-    world.expect(alice, "that dave is not found", LATER, |event| {
-        matches!(event, Event::Unreachable { peer: who, why: Unreachable::NotFound } if *who == peer)
-    });
+    world.expect(
+        alice,
+        "that dave is not found",
+        LATER,
+        |event| matches!(event, Event::Unreachable { peer: who, why: Unreachable::NotFound } if *who == peer),
+    );
 }
 
 #[test]
@@ -216,16 +225,20 @@ fn mainline_leads_to_those_whom_nothing_nearer_knows() {
                         items.insert(key, (sequence, value));
                         vec![WorldAnswer::Stored(true)]
                     }
-                    WorldRequest::Get { key } => {
-                        items.get(&key).map(|item| WorldAnswer::Values(vec![item.clone()])).into_iter().collect()
-                    }
+                    WorldRequest::Get { key } => items
+                        .get(&key)
+                        .map(|item| WorldAnswer::Values(vec![item.clone()]))
+                        .into_iter()
+                        .collect(),
                     WorldRequest::Announce { topic, port } => {
                         topics.entry(topic).or_default().push(SocketAddr::new(from.ip(), port.get()));
                         vec![WorldAnswer::Stored(true)]
                     }
-                    WorldRequest::Find { topic } => {
-                        topics.get(&topic).map(|peers| WorldAnswer::Peers(peers.clone())).into_iter().collect()
-                    }
+                    WorldRequest::Find { topic } => topics
+                        .get(&topic)
+                        .map(|peers| WorldAnswer::Peers(peers.clone()))
+                        .into_iter()
+                        .collect(),
                 };
                 for answer in answers.into_iter().chain([WorldAnswer::Over { reached: true }]) {
                     world.ask(host, |node, now| node.handle_worldwide(now, id, answer));

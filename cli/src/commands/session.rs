@@ -13,6 +13,7 @@ use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::TransferId;
 use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView, Trust, WideConfig};
 use hither_runtime_smol::interrupt::Interrupts;
+use hither_runtime_smol::mainline::MainlineSettings;
 use hither_runtime_smol::{Options, Pipes, Runtime, has_aes, max_datagram};
 
 use super::desk::{Answer, Desk, Request, Ticket};
@@ -211,7 +212,7 @@ impl Session {
                 Part::Dialling => Some(PATIENCE),
                 Part::Public | Part::Reachable | Part::Offering | Part::Reaching => Some(Duration::ZERO),
             },
-            mainline: None,
+            mainline: config.wide.as_ref().is_some_and(|it| it.mainline).then(MainlineSettings::default),
             config,
         };
         let runtime =

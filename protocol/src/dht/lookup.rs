@@ -230,7 +230,8 @@ impl Lookup {
         if self.reading > 0 {
             return false;
         }
-        self.has_found() || self.leading().chain(self.nearest_of_all()).all(|it| matches!(it.state, State::Answered(_)))
+        self.has_found()
+            || self.leading().chain(self.nearest_of_all()).all(|it| matches!(it.state, State::Answered(_)))
     }
 
     /// Whether enough have given an item, or have none after the first.
@@ -242,7 +243,8 @@ impl Lookup {
     fn leading(&self) -> impl Iterator<Item = &Candidate> {
         let mut of_path = [0_usize; PATHS as usize];
         self.candidates.values().filter(move |it| {
-            let Some(count) = of_path.get_mut(usize::from(it.path)).filter(|_| it.state != State::Failed) else {
+            let Some(count) = of_path.get_mut(usize::from(it.path)).filter(|_| it.state != State::Failed)
+            else {
                 return false;
             };
             *count = count.saturating_add(1);

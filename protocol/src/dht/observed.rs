@@ -119,7 +119,8 @@ impl Observed {
             *votes = votes.saturating_add(1);
         }
         // What the machine knows itself and others confirm needs no majority, which liars may have.
-        let own = self.own.iter().find(|own| by_address.get(own).is_some_and(|votes| *votes >= ENOUGH.min(all)));
+        let own =
+            self.own.iter().find(|own| by_address.get(own).is_some_and(|votes| *votes >= ENOUGH.min(all)));
         let own = own.copied();
         let most = by_address.into_iter().max_by_key(|(_, votes)| *votes);
         // Behind a NAT that takes another port for everyone no two agree, and there is no address to tell.
@@ -189,7 +190,6 @@ impl Observed {
     pub(super) fn forget(&mut self) {
         *self = Self { public: self.public, own: std::mem::take(&mut self.own), ..Self::default() };
     }
-
 }
 
 fn family(address: IpAddr) -> usize {

@@ -199,7 +199,9 @@ impl Table {
 
     /// Whether someone like this would get a place, or wait for one.
     pub(super) fn wants(&self, contact: &Contact) -> bool {
-        if self.contains(contact) || self.at_address(contact.address().ip()).is_some_and(|it| it.failures == 0) {
+        if self.contains(contact)
+            || self.at_address(contact.address().ip()).is_some_and(|it| it.failures == 0)
+        {
             return false;
         }
         let bucket = self.buckets.get(&self.bucket_of(contact));

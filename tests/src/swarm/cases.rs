@@ -88,7 +88,9 @@ fn searches_for(swarm: &mut Swarm, people: Vec<PeerIndex>) -> Searches {
         found: found.len(),
         rounds: Percentiles::of(found.iter().filter_map(|it| it.found_in).map(u64::from).collect()),
         asked: Percentiles::of(outcomes.iter().map(|it| it.asked.into()).collect()),
-        after: Percentiles::of(found.iter().filter_map(|it| it.after).map(|it| it.as_millis() as u64).collect()),
+        after: Percentiles::of(
+            found.iter().filter_map(|it| it.after).map(|it| it.as_millis() as u64).collect(),
+        ),
         bytes,
     }
 }

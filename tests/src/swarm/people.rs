@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hither_protocol::dht::{BlindedId, BlindedIdentity, Content, Item, LookupId, Period, RecordKind, StoreId, Target};
+use hither_protocol::dht::{
+    BlindedId, BlindedIdentity, Content, Item, LookupId, Period, RecordKind, StoreId, Target,
+};
 use hither_protocol::entropy::{Entropy, Seed, Stream};
 use hither_protocol::identity::Identity;
 use hither_protocol::noise::quic::NetworkId;

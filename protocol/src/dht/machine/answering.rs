@@ -41,7 +41,11 @@ impl Dht {
             Request::FindNode(target) => Answer::Nodes(self.nearest_for(from, &target)),
             Request::Get { target, page } => {
                 let stored = self.store.get(now, &target, page);
-                Answer::Found { items: stored.items, more: stored.more, nodes: self.nearest_for(from, &target) }
+                Answer::Found {
+                    items: stored.items,
+                    more: stored.more,
+                    nodes: self.nearest_for(from, &target),
+                }
             }
             Request::Put(_) | Request::DialBack(_) | Request::DialOn { .. } if !proven => {
                 Answer::Refused(Refusal::Cookie)

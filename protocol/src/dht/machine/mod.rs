@@ -215,7 +215,8 @@ impl Dht {
     pub fn next_time(&mut self, now: Instant) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let slow = self.lookups.values().filter_map(|lookup| lookup.next_time(now)).min();
-        let next = [deadline, slow, self.upkeep.next_time(), self.store.next_time()].into_iter().flatten().min();
+        let next =
+            [deadline, slow, self.upkeep.next_time(), self.store.next_time()].into_iter().flatten().min();
         self.expected = next;
         next
     }

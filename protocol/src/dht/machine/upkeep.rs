@@ -123,10 +123,7 @@ impl Upkeep {
         // What waits for something else has no time of its own.
         let search = self.search_at.filter(|_| self.joining.is_none() && self.joined);
         let dial_back = self.dial_back_at.filter(|_| self.joined);
-        [Some(self.look_at), self.again_at, search, lost, candidate, dial_back]
-            .into_iter()
-            .flatten()
-            .min()
+        [Some(self.look_at), self.again_at, search, lost, candidate, dial_back].into_iter().flatten().min()
     }
 
     pub(super) fn is_meeting(&self) -> bool {

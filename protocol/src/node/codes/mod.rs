@@ -19,7 +19,7 @@ use super::{Closing, Node, Purpose, State};
 use crate::entropy::Stream;
 use crate::identity::{Identity, PeerId};
 use crate::link::LinkKey;
-use crate::pairing::{Card, Found, Maker, WIDE_WORDS, MakerAction, Meet, Typer, TyperAction};
+use crate::pairing::{Card, Found, Maker, MakerAction, Meet, Typer, TyperAction, WIDE_WORDS};
 use crate::storage::{Change, Record, StorageError, Table, Work};
 use crate::wire::{CodeRefusal, CodeStep, Control, StoredCode};
 use crate::{Event, Sighting, Why};

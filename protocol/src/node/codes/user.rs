@@ -13,7 +13,7 @@ use super::{
 use crate::Event;
 use crate::identity::Identity;
 use crate::node::{Closing, Node, State};
-use crate::pairing::{self, WIDE_WORDS, Code, MAX_WORDS, MIN_WORDS, Maker, Meet, Typer};
+use crate::pairing::{self, Code, MAX_WORDS, MIN_WORDS, Maker, Meet, Typer, WIDE_WORDS};
 use crate::wire::{StoredCode, Wants};
 
 /// The longest that a code can be good for.

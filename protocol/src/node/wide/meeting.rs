@@ -52,14 +52,8 @@ struct Wanted {
 impl Notes {
     /// A code was made.
     pub(in crate::node) fn leave(&mut self, now: Instant, place: Place, key: &Arc<Identity>) {
-        let left = Left {
-            place,
-            key: Arc::clone(key),
-            work: BTreeMap::new(),
-            search: None,
-            sequence: 0,
-            at: now,
-        };
+        let left =
+            Left { place, key: Arc::clone(key), work: BTreeMap::new(), search: None, sequence: 0, at: now };
         self.left.insert(key.peer_id(), left);
     }
 
