@@ -198,6 +198,7 @@ impl Dht {
         self.storers.clear();
         self.table.doubt_all();
         self.upkeep.join_again(now);
+        self.events.push_back(DhtEvent::Moved);
         self.go_on(now);
     }
 
