@@ -46,6 +46,10 @@ pub struct LookupId(pub u64);
 pub struct StoreId(pub u64);
 
 /// What is to be sent.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large kind, and each is on its way out at once"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// A request.
