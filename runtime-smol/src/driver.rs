@@ -73,8 +73,7 @@ impl Driver {
         sockets: Sockets,
         streams: Streams,
         disks: Disks,
-        watch: Watch,
-        mainline: Option<Mainline>,
+        (watch, mainline): (Watch, Option<Mainline>),
         inputs: Receiver<Input>,
         events: Sender<Event>,
     ) -> Self {

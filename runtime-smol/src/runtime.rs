@@ -144,7 +144,8 @@ impl Runtime {
             .spawn(move || {
                 let _leftovers = leftovers;
                 let node = Node::new(config, identity, seed, Instant::now(), unix_millis(SystemTime::now()));
-                let driver = Driver::new(node, sockets, streams, disks, watch, mainline, queue, event_sender);
+                let driver =
+                    Driver::new(node, sockets, streams, disks, (watch, mainline), queue, event_sender);
                 smol::block_on(driver.run());
             })
             .map_err(StartError::NoThread)?;
