@@ -35,6 +35,7 @@ use crate::config::own_name;
 use crate::inert::inert;
 
 /// What to do with a command line.
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a program's life")]
 #[derive(Debug, PartialEq)]
 pub enum Parsed {
     /// Run this.
