@@ -13,6 +13,9 @@ use super::{Failure, Report, Row, Table, percentile, temporary};
 use crate::swarm::Wire;
 use crate::swarm::cases::{self, Searches};
 
+/// One case.
+type Case = fn() -> Result<Vec<Row>, Failure>;
+
 const SEED: u64 = 1;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Nodes with real sockets, and how often two of them find each other.
@@ -30,7 +33,7 @@ Markdown. Cases: quiet, sealed, churn, liars, partition, join, networks, idle, r
 
 pub(super) fn measure(arguments: impl Iterator<Item = String>) -> Result<Report, Failure> {
     let chosen: Vec<String> = arguments.collect();
-    let all: [(&str, fn() -> Result<Vec<Row>, Failure>); 9] = [
+    let all: [(&str, Case); 9] = [
         ("quiet", quiet),
         ("sealed", sealed),
         ("churn", churn),
