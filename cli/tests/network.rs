@@ -135,6 +135,31 @@ fn a_node_that_does_not_answer_is_said_to() {
 }
 
 #[test]
+fn who_loses_all_nodes_is_told_so() {
+    let (first, second) = (Node::new(), Node::new());
+    let mut up = first.start(&["up"]);
+    let bootstrap = format!("127.0.0.1:{}", port(&mut up));
+    let mut other = second.start(&["up", "--bootstrap", &bootstrap]);
+    other.address();
+    let joined = |wanted: bool| {
+        let end = Instant::now() + Duration::from_secs(100);
+        loop {
+            let doctor = second.run(&["doctor"]);
+            doctor.expect(0);
+            if check(&doctor, "network")["joined"] == wanted {
+                return doctor;
+            }
+            assert!(Instant::now() < end, "{doctor:#?}");
+        }
+    };
+    joined(true);
+    up.kill();
+    let doctor = joined(false);
+    assert_ne!(check(&doctor, "network")["state"], "ok", "{doctor:#?}");
+    assert_eq!(check(&doctor, "lookup")["state"], "warn", "{doctor:#?}");
+}
+
+#[test]
 fn a_public_node_prints_the_line_for_others() {
     let node = Node::new();
     let mut up = node.start(&["up", "--public"]);

@@ -196,6 +196,14 @@ fn joined(network: Option<&NetworkView>, told: &Told) -> Check {
         .map(|(count, how)| format!("{count} {how}"))
         .collect();
     let (state, text) = match (nodes, view.joining, begins.is_empty()) {
+        (1.., ..) if good == 0 => {
+            let known = count_of(nodes, "node");
+            let text = format!(
+                "cut off: {known} of the network known, and none answers now; they are tried again. Does this network let UDP \
+                 through? Another node is named with --bootstrap ADDRESS:PORT."
+            );
+            (CheckState::Warn, text)
+        }
         (1.., joining, _) => {
             let more = if joining { "; more are being met" } else { "" };
             let known = count_of(nodes, "node");
@@ -221,7 +229,7 @@ fn joined(network: Option<&NetworkView>, told: &Told) -> Check {
         }
     };
     Check::new("network", state, text)
-        .with("joined", nodes > 0)
+        .with("joined", good > 0)
         .with("joining", view.joining)
         .with("nodes", nodes)
         .with("good", good)
@@ -291,6 +299,10 @@ fn lookup(view: &NetworkView, found: Option<Found>, told: &Told) -> Check {
         }
         _ if view.nodes.is_empty() => {
             (CheckState::Warn, "nobody can find this machine by its id while no node is known.".to_owned())
+        }
+        _ if view.nodes.iter().all(|node| !node.good) => {
+            let text = "nobody can find this machine by its id while no node answers: see network.";
+            (CheckState::Warn, text.to_owned())
         }
         _ if view.reachable.is_empty() => {
             let text = "this machine is not found by its id, as it cannot be reached: see mode.";
