@@ -130,6 +130,7 @@ bind_java_type! {
         static extern fn show_nearby(node: jlong, name: JString, seconds: jlong),
         static extern fn hide(node: jlong),
         static extern fn addresses_changed(node: jlong, addresses: JString[]),
+        static extern fn look_around(node: jlong),
         static extern fn next(node: jlong, timeout_millis: jlong) -> JEvent,
     },
 }

@@ -2,7 +2,7 @@
 //!
 //! The Java half is in `java/`. What crosses is small and typed:
 //!
-//! - [`natives`](crate::natives) is every function that Java calls: text and numbers come in, are parsed once, and
+//! - `natives` is every function that Java calls: text and numbers come in, are parsed once, and
 //!   values of Java classes go out;
 //! - `java` declares those functions, and the Java functions that make values and events;
 //! - `registry` keeps nodes by number, so that a number that is stale or made up is an error and nothing worse;

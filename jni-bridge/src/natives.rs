@@ -478,6 +478,10 @@ impl NativeNativeInterface for NativeAPI {
         registry::get(node)?.set_addresses(&parsed?)
     }
 
+    fn look_around<'local>(_: &mut Env<'local>, _: JClass<'local>, node: jlong) -> Result<(), Failure> {
+        registry::get(node)?.look_around()
+    }
+
     fn next<'local>(
         env: &mut Env<'local>,
         _: JClass<'local>,

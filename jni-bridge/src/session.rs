@@ -237,6 +237,7 @@ impl Session {
     /// waits for a peer tries again at once.
     pub(crate) fn set_addresses(&self, addresses: &[IpAddr]) -> Result<(), Failure> {
         let reachable = reachable(addresses, &self.bound);
+        self.look_around()?;
         self.ask(move |node, now| {
             let online = !reachable.is_empty();
             node.handle_surroundings(now, Surroundings::Addresses(reachable));
@@ -248,6 +249,11 @@ impl Session {
                 }
             }
         })
+    }
+
+    /// The surroundings have changed: they are looked at now.
+    pub(crate) fn look_around(&self) -> Result<(), Failure> {
+        self.with(Runtime::look_around)
     }
 
     /// Says goodbye to peers, stores what is to be stored and ends, within `grace` or little more.

@@ -266,6 +266,19 @@ public final class Hither implements AutoCloseable {
     }
 
     /**
+     * Says whether the app holds a {@code WifiManager.MulticastLock}. Without one Android keeps from it what others announce on
+     * the local network. Once it is held they are asked for anew, at once; while it is not, nothing more is heard, and who was
+     * seen before counts as near until their announcement runs out.
+     */
+    public void multicastLockHeld(boolean held) {
+        if (held) {
+            Native.lookAround(node);
+        } else if (closed) {
+            throw new HitherException(HitherException.Reason.CLOSED, "this node is closed");
+        }
+    }
+
+    /**
      * Has a thread of the node's own, a daemon named {@code hither-listener}, tell everything that happens to a listener from
      * now on until the node is closed.
      *

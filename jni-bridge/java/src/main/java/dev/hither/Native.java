@@ -108,6 +108,8 @@ final class Native {
 
     static native void addressesChanged(long node, String[] addresses);
 
+    static native void lookAround(long node);
+
     /** Waits so long for the next event, or for ever if that is negative; null when none came. */
     static native @Nullable Event next(long node, long timeoutMillis);
 }

@@ -52,7 +52,7 @@ public final class Options {
     /**
      * Whether the node is announced on the local network and looks for others there, as it is unless you say otherwise. On
      * Android that hears others only while the app holds a {@code WifiManager.MulticastLock}: see {@link
-     * Hither#networkChanged}.
+     * Hither#multicastLockHeld}.
      */
     public Options discovery(boolean on) {
         discovery = on;

@@ -142,6 +142,8 @@ class HostileTest {
             () -> node.showNearby("alice", Duration.ofMinutes(1)),
             node::hide,
             () -> node.networkChanged(Collections.emptyList()),
+            () -> node.multicastLockHeld(true),
+            () -> node.multicastLockHeld(false),
             () -> node.listen(new Recorder()),
             () -> node.poll(Duration.ZERO, new Recorder()),
             transfer::accept,

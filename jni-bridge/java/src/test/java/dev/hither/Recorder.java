@@ -60,6 +60,11 @@ class Recorder implements Listener {
         }
     }
 
+    /** Forgets what was told until now. */
+    synchronized void forget() {
+        told.clear();
+    }
+
     Told await(String event) {
         return await(event, it -> true);
     }
@@ -121,6 +126,11 @@ class Recorder implements Listener {
     @Override
     public void onUnreachable(Hither node, PeerId peer, Unreachable why) {
         note("unreachable", peer.toString(), why);
+    }
+
+    @Override
+    public void onPeersChanged(Hither node) {
+        note("peers changed", "", "");
     }
 
     @Override

@@ -402,6 +402,33 @@ class TwoNodesTest {
         }
     }
 
+    /** Whoever is near is asked for anew: they are gone and there again. */
+    @Test
+    void whoIsNearIsSeenAndSoughtAnew() throws Exception {
+        PeerId other;
+        try (Hither bob = Hither.open(Pair.loopback(directory.resolve("bob")))) {
+            other = bob.id();
+        }
+        try (Hither alice = Hither.open(Options.in(directory.resolve("alice")).networkInterface("lo"))) {
+            alice.addContact(other, "bob");
+            Recorder told = new Recorder();
+            alice.listen(told);
+            try (Hither bob = Hither.open(Options.in(directory.resolve("bob")).networkInterface("lo"))) {
+                bob.addContact(alice.id(), "alice");
+                told.await("peers changed", it -> near(alice, other));
+                alice.multicastLockHeld(false);
+                told.forget();
+                alice.multicastLockHeld(true);
+                told.await("peers changed", it -> near(alice, other));
+            }
+            told.await("peers changed", it -> !near(alice, other));
+        }
+    }
+
+    private static boolean near(Hither node, PeerId other) {
+        return node.peers().stream().anyMatch(it -> other.equals(it.id()) && it.isNear());
+    }
+
     @Test
     void theAppSaysWhereTheNodeIs() throws Exception {
         Path source = Content.random(directory.resolve("file"), 100_000, 10);
