@@ -25,6 +25,7 @@ pub(crate) enum Reason {
     InvalidId,
     InvalidArgument,
     InvalidDescriptor,
+    #[cfg_attr(unix, allow(dead_code, reason = "there are descriptors on Unix"))]
     Unsupported,
     UnknownTransfer,
     UnknownContact,

@@ -1,8 +1,9 @@
 //! What crosses: the functions of `dev.hither.Native`, which Java calls, and those of `dev.hither.FromNative`, which make
 //! the values of Java classes. Where a value is one of an enum, the constant's name crosses.
 
+#![allow(elided_lifetimes_in_paths, reason = "the macro takes a type's name alone")]
+
 use jni::bind_java_type;
-use jni::objects::JThrowable;
 
 use crate::failure::Throw;
 
