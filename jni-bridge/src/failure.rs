@@ -154,8 +154,13 @@ impl From<ParsePeerAddressError> for Failure {
 }
 
 impl From<BadCode> for Failure {
+    /// Exceptions get into logs, and the word that is most like what was typed may be a secret one: it is left out.
     fn from(error: BadCode) -> Self {
-        Self::new(Reason::InvalidArgument, error.to_string())
+        let text = match error {
+            BadCode::Unknown { position, .. } => format!("word {position} is not one that codes are made of"),
+            BadCode::TooFew | BadCode::TooMany => error.to_string(),
+        };
+        Self::new(Reason::InvalidArgument, text)
     }
 }
 

@@ -267,7 +267,13 @@ class HostileTest {
             assertReason(Reason.INVALID_ARGUMENT, () -> node.makeCode(CodePurpose.PAIR, none, 259, minute, 1));
             assertReason(Reason.INVALID_ARGUMENT, () -> node.makeCode(CodePurpose.PAIR, none, 3, Duration.ZERO, 1));
             assertReason(Reason.INVALID_ARGUMENT, () -> node.makeCode(CodePurpose.PAIR, none, 3, minute, 65_537));
-            assertReason(Reason.INVALID_ARGUMENT, () -> node.enterCode("one two three", CodePurpose.PAIR, none));
+            assertReason(Reason.INVALID_ARGUMENT, () -> node.enterCode("one two", CodePurpose.PAIR, none));
+            // What was typed may be all but one letter of the secret: it is in no exception, as those get into logs.
+            HitherException unknown =
+                    assertThrows(HitherException.class, () -> node.enterCode("acid zebrx melody", CodePurpose.PAIR, none));
+            assertEquals(Reason.INVALID_ARGUMENT, unknown.reason());
+            assertTrue(unknown.getMessage().contains("word 2"), unknown::getMessage);
+            assertFalse(unknown.getMessage().contains("zeb"), unknown::getMessage);
             assertReason(Reason.INVALID_NAME, () -> node.showNearby("", minute));
             assertReason(
                     Reason.INVALID_ARGUMENT, () -> node.addAddress(other, new InetSocketAddress("0.0.0.0", 4242)));
