@@ -79,10 +79,14 @@ pub(crate) fn optional_path(env: &mut Env<'_>, it: &JString<'_>) -> Result<Optio
 
 /// What this process calls by a relative path, another run of it may not find there.
 fn absolute(path: String) -> Result<PathBuf, Failure> {
-    std::path::absolute(&path).map_err(|error| Failure::new(Reason::InvalidArgument, format!("a path: {error}")))
+    std::path::absolute(&path)
+        .map_err(|error| Failure::new(Reason::InvalidArgument, format!("a path: {error}")))
 }
 
-pub(crate) fn paths(env: &mut Env<'_>, list: &JObjectArray<'_, JString<'_>>) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn paths(
+    env: &mut Env<'_>,
+    list: &JObjectArray<'_, JString<'_>>,
+) -> Result<Vec<PathBuf>, Failure> {
     texts(env, list, MAX_PATH)?.into_iter().map(absolute).collect()
 }
 

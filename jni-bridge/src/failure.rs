@@ -303,7 +303,9 @@ fn throw(env: &mut Env<'_>, failure: Failure) -> jni::errors::Result<()> {
             let exception: JThrowable<'_> = FromNative::failure(env, &reason, &text)?.into();
             env.throw(exception)
         }
-        Failure::Null => env.throw_new(jni::jni_str!("java/lang/NullPointerException"), JNIString::from("null")),
+        Failure::Null => {
+            env.throw_new(jni::jni_str!("java/lang/NullPointerException"), JNIString::from("null"))
+        }
         Failure::Thrown => Ok(()),
     };
     match thrown {

@@ -92,10 +92,11 @@ fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 /// Writes a file whole or not at all, and sees it onto the disk. Only the owner of the lock writes here.
 fn write_new(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = directory.join("key.new");
-    let written = private_options().write(true).create(true).truncate(true).open(&draft).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let written =
+        private_options().write(true).create(true).truncate(true).open(&draft).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
     let result = written.and_then(|()| fs::rename(&draft, path));
     if result.is_err() {
         let _ = fs::remove_file(&draft);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use hither_protocol::identity::PeerAddress;
 use hither_protocol::{
-    Code, CodeFor, CodeOptions, Config, Contact, EnterFor, FromContacts, Limits, OpenName, PeerView, Rules, Strangers,
-    TransferState, TransferView, safety_words,
+    Code, CodeFor, CodeOptions, Config, Contact, EnterFor, FromContacts, Limits, OpenName, PeerView, Rules,
+    Strangers, TransferState, TransferView, safety_words,
 };
 use hither_runtime_smol::{Options, has_aes, max_datagram};
 use jni::Env;
@@ -96,11 +96,7 @@ impl NativeNativeInterface for NativeAPI {
         Ok(())
     }
 
-    fn id<'local>(
-        env: &mut Env<'local>,
-        _: JClass<'local>,
-        node: jlong,
-    ) -> Result<JString<'local>, Failure> {
+    fn id<'local>(env: &mut Env<'local>, _: JClass<'local>, node: jlong) -> Result<JString<'local>, Failure> {
         let me = registry::get(node)?.me();
         Ok(env.new_string(me.to_string())?)
     }
@@ -528,7 +524,8 @@ fn peer<'local>(env: &mut Env<'local>, peer: &PeerView) -> Result<JPeer<'local>,
 }
 
 fn status<'local>(env: &mut Env<'local>, view: &TransferView) -> Result<JStatus<'local>, Failure> {
-    let (transfer, peer) = (env.new_string(view.transfer.to_string())?, env.new_string(view.peer.to_string())?);
+    let (transfer, peer) =
+        (env.new_string(view.transfer.to_string())?, env.new_string(view.peer.to_string())?);
     let (name, state) = (env.new_string(&view.name)?, env.new_string(state(view.state))?);
     let paths = told::paths(env, &view.paths)?;
     let (files, bytes, done) = (told::int(view.files), told::long(view.bytes), told::long(view.done));

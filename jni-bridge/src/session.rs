@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::{Manifest, TransferId};
 use hither_protocol::{
-    Acceptance, AnswerError, Conflict, Decision, Event, Node, OfferError, Refusal, Surroundings, TransferState,
+    Acceptance, AnswerError, Conflict, Decision, Event, Node, OfferError, Refusal, Surroundings,
+    TransferState,
 };
 use hither_runtime_smol::{Options, Runtime};
 use smol::Timer;
@@ -71,7 +72,8 @@ impl Session {
     /// Starts a node and waits until its records are there.
     pub(crate) fn open(home: Home, options: Options) -> Result<Self, Failure> {
         let identity = home.identity()?;
-        let (me, lent, arriving) = (identity.peer_id(), Lent::new(home.lent()), Arriving::new(home.arriving()));
+        let (me, lent, arriving) =
+            (identity.peer_id(), Lent::new(home.lent()), Arriving::new(home.arriving()));
         let runtime = Runtime::start(options, identity)?;
         loop {
             match runtime.next_event(None) {

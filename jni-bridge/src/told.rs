@@ -123,7 +123,8 @@ pub(crate) fn event<'local>(env: &mut Env<'local>, event: &Event) -> Result<Opti
 }
 
 fn offered<'local>(env: &mut Env<'local>, event: &Event) -> Result<JEvent<'local>, Failure> {
-    let Event::Offered { transfer, from, standing: who, manifest, into, examined, decision, code } = event else {
+    let Event::Offered { transfer, from, standing: who, manifest, into, examined, decision, code } = event
+    else {
         return Err(Failure::Null);
     };
     let (listed, sizes) = entries(env, manifest)?;
@@ -201,7 +202,10 @@ pub(crate) fn paths<'local>(
 }
 
 /// A text, or null.
-pub(crate) fn optional<'local>(env: &mut Env<'local>, text: Option<&str>) -> Result<JString<'local>, Failure> {
+pub(crate) fn optional<'local>(
+    env: &mut Env<'local>,
+    text: Option<&str>,
+) -> Result<JString<'local>, Failure> {
     Ok(match text {
         Some(text) => env.new_string(text)?,
         None => JString::null(),
