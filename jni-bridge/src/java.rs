@@ -2,6 +2,7 @@
 //! the values of Java classes. Where a value is one of an enum, the constant's name crosses.
 
 #![allow(elided_lifetimes_in_paths, reason = "the macro takes a type's name alone")]
+#![allow(clippy::too_many_arguments, reason = "a call with many arguments costs less than many calls")]
 
 use jni::bind_java_type;
 
