@@ -350,6 +350,7 @@ class TwoNodesTest {
             assertTrue(bob.isConnected());
             assertNotNull(bob.roundTrip());
             assertEquals(pair.bob.addresses().get(0), bob.addresses().get(0));
+            pair.toldBob.await("connected", pair.alice.id().toString());
             pair.bob.close();
             assertEquals(LinkLoss.CLOSED, pair.toldAlice.await("disconnected", pair.bob.id().toString()).more);
         }
