@@ -3,9 +3,10 @@
 //! Whoever is known nearest is asked for nearer ones, five at a time, and one that is slow does not hold up the rest.
 //! Those found go along several paths, each node on the path of whoever named it first (Baumgart and Mies, S/Kademlia,
 //! 2007). Each path follows the nearest of its own: liars who name their like, all of them nearer than whoever leads on
-//! honestly from far away, can lead astray only the paths on which they stand. A search is over when the nearest of
-//! every path and the twenty nearest of all have answered: whoever stops earlier can be kept from those who store
-//! (arXiv 2505.01139).
+//! honestly from far away, can lead astray only the paths on which they stand. So all paths but one begin with a single
+//! node, one that nobody named as far as there are any, and the first takes whoever else is near. A search is over when
+//! the nearest of every path and the twenty nearest of all have answered: whoever stops earlier can be kept from those
+//! who store (arXiv 2505.01139).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -18,10 +19,10 @@ use super::table::K;
 
 /// Requests under way at once: alpha.
 const PARALLEL: usize = 5;
-/// Paths, and how many of its nearest each path follows at once. With a fifth of all nodes lying, four paths lose one
-/// search in twenty, eight fewer than one in a hundred.
+/// Paths, and how many of its nearest each path follows at once. More paths stand more liars; a search of these asks
+/// twenty nodes or so.
 const PATHS: u8 = 8;
-const BREADTH: usize = 3;
+const BREADTH: usize = 2;
 /// From when on a request that is under way does not count: most of the world answers within this.
 const SLOW: Duration = Duration::from_millis(350);
 /// Nodes of one path that are remembered; the farthest make room.
@@ -77,9 +78,9 @@ enum State {
 }
 
 impl Lookup {
-    /// A search that begins with these.
-    pub(super) fn new(target: Target, items: bool, known: &[Contact]) -> Self {
-        let mut lookup = Self {
+    /// A search that has nobody to begin with yet.
+    pub(super) fn new(target: Target, items: bool) -> Self {
+        Self {
             target,
             items,
             candidates: BTreeMap::new(),
@@ -93,9 +94,7 @@ impl Lookup {
             since_found: 0,
             found_at: None,
             reading: 0,
-        };
-        lookup.seed(known);
-        lookup
+        }
     }
 
     pub(super) fn target(&self) -> Target {
@@ -116,12 +115,19 @@ impl Lookup {
         self.found_at.map(|depth| depth.saturating_add(1))
     }
 
-    /// More nodes to begin with.
-    pub(super) fn seed(&mut self, known: &[Contact]) {
-        if self.asked == 0 {
-            for (contact, path) in known.iter().zip((0..PATHS).cycle()) {
-                self.add(*contact, path, 0);
-            }
+    /// Nodes to begin with, the nearest first: those that nobody named, and all. Later than the first question they
+    /// change nothing.
+    pub(super) fn seed(&mut self, unnamed: &[Contact], known: &[Contact]) {
+        if self.asked > 0 {
+            return;
+        }
+        let others = known.iter().filter(|it| !unnamed.contains(it));
+        // In this order, so that a node on a path of its own is not on the first.
+        for (path, contact) in (1..PATHS).zip(unnamed.iter().chain(others)) {
+            self.add(*contact, path, 0);
+        }
+        for contact in known {
+            self.add(*contact, 0, 0);
         }
     }
 

@@ -142,9 +142,9 @@ impl Observed {
     /// the first nodes of a network have nobody else to ask.
     pub(super) fn agreed(&self) -> impl Iterator<Item = SocketAddr> {
         let alone = |family: usize| {
-            let heard = self.votes.values().any(|(seen, _)| is_of(family, seen.ip()));
-            let own = self.own.iter().copied().filter(move |own| is_of(family, own.ip()));
-            own.max_by_key(|own| Scope::of(own.ip())).filter(|_| !heard)
+            let heard = || self.votes.values().any(|(seen, _)| is_of(family, seen.ip()));
+            let own = self.own.iter().copied().filter(|own| is_of(family, own.ip()));
+            own.max_by_key(|own| Scope::of(own.ip())).filter(|_| !heard())
         };
         self.agreed.iter().enumerate().filter_map(move |(family, agreed)| agreed.or_else(|| alone(family)))
     }

@@ -15,9 +15,10 @@ use super::id::{Contact, NodeId, Target};
 pub const K: usize = 20;
 /// Nodes that wait for a place in a bucket.
 const SPARE: usize = 8;
-/// Nodes of a bucket that were found, by whatever others named. The rest is for those who came by themselves: liars name
-/// their like and nobody else, but they do not ask more than others do.
-const NAMED: usize = K / 2;
+/// Nodes of a bucket that others named. The rest is for those who came by themselves or were to be begun with: liars name
+/// their like and nobody else, so whatever is open to names becomes theirs, but among those who ask they are no more than
+/// among all. Where a fifth of all lie, half a bucket for names made two thirds of a table liars; this makes it a third.
+const NAMED: usize = 3;
 /// Nodes of one prefix in one bucket, and in all.
 const OF_PREFIX_IN_BUCKET: usize = 2;
 const OF_PREFIX: usize = 3;
@@ -49,8 +50,20 @@ pub(super) struct Entry {
     pub(super) round_trip: Duration,
     /// Requests since it last answered that it did not answer.
     pub(super) failures: u8,
-    /// Whether it has asked this node something before it was asked itself.
+    /// Whether nobody had to name it: it has asked this node something, or was one to begin with.
     pub(super) came: bool,
+}
+
+impl Bucket {
+    /// Whether there is no place for one that others named.
+    fn is_closed_to_names(&self) -> bool {
+        self.nodes.iter().filter(|it| !it.came && it.failures == 0).count() >= NAMED
+    }
+
+    /// Whether there is no place for anyone.
+    fn is_full(&self) -> bool {
+        self.nodes.len() >= K && self.nodes.iter().all(|it| it.failures == 0)
+    }
 }
 
 impl Table {
@@ -120,6 +133,9 @@ impl Table {
     fn place(&mut self, entry: Entry) -> Option<Contact> {
         let at = self.bucket_of(&entry.contact);
         if at >= super::id::BITS {
+            return None;
+        }
+        if !entry.came && self.buckets.get(&at).is_some_and(Bucket::is_closed_to_names) {
             return None;
         }
         // One owner of an address speaks with one voice: another key there takes over only where the old one is silent.
@@ -197,28 +213,34 @@ impl Table {
         bucket.is_some_and(|bucket| bucket.nodes.iter().any(|entry| entry.contact == *contact))
     }
 
-    /// Whether someone like this would get a place, or wait for one.
-    pub(super) fn wants(&self, contact: &Contact) -> bool {
-        if self.contains(contact)
-            || self.at_address(contact.address().ip()).is_some_and(|it| it.failures == 0)
-        {
+    /// Whether someone would get a place who came by themselves, or whom others named.
+    pub(super) fn wants(&self, contact: &Contact, came: bool) -> bool {
+        let closed = |bucket: &Bucket| bucket.is_full() || (!came && bucket.is_closed_to_names());
+        if self.contains(contact) || self.buckets.get(&self.bucket_of(contact)).is_some_and(closed) {
             return false;
         }
-        let bucket = self.buckets.get(&self.bucket_of(contact));
-        let full = bucket.is_some_and(|it| it.nodes.len() >= K && it.nodes.iter().all(|it| it.failures == 0));
-        !full && self.has_room_for(contact)
+        let taken = self.at_address(contact.address().ip()).is_some_and(|it| it.failures == 0);
+        !taken && self.has_room_for(contact)
     }
 
     /// The nodes nearest to `target`, the nearest first; those that have not answered of late come after all others.
     pub(super) fn nearest(&self, target: &Target, most: usize) -> Vec<Contact> {
-        let mut all: Vec<_> =
-            self.entries().map(|it| (it.failures > 0, it.contact.distance(target), it.contact)).collect();
+        let mut all = Vec::with_capacity(self.len());
+        all.extend(self.entries().map(|it| (it.failures > 0, it.contact.distance(target), &it.contact)));
         if all.len() > most && most > 0 {
             all.select_nth_unstable(most.saturating_sub(1));
             all.truncate(most);
         }
         all.sort_unstable();
-        all.into_iter().map(|(_, _, contact)| contact).take(most).collect()
+        all.into_iter().map(|(_, _, contact)| *contact).take(most).collect()
+    }
+
+    /// The nodes nearest to `target` of those that nobody named, the nearest first.
+    pub(super) fn nearest_unnamed(&self, target: &Target, most: usize) -> Vec<Contact> {
+        let unnamed = self.entries().filter(|it| it.came && it.failures == 0);
+        let mut all: Vec<_> = unnamed.map(|it| (it.contact.distance(target), &it.contact)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, contact)| *contact).take(most).collect()
     }
 
     /// Everyone in it.

@@ -32,7 +32,7 @@ impl Dht {
         if let Some(asker) = asker
             && asker.key() != self.key
             && !matches!(request, Request::DialBack(_))
-            && self.table.wants(&asker)
+            && self.table.wants(&asker, true)
         {
             self.upkeep.candidate(asker, Met::Heard);
         }

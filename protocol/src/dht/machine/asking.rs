@@ -138,7 +138,7 @@ impl Dht {
         // Only who was asked where it belongs counts: a dial-back may be of someone who cannot be asked in general.
         if !matches!(asked.purpose, Purpose::Dialled) {
             let round_trip = now.saturating_duration_since(asked.at);
-            let came = matches!(asked.purpose, Purpose::Admit { met: Met::Heard });
+            let came = matches!(asked.purpose, Purpose::Admit { met } if met != Met::Named);
             if let Some(lost) = self.table.answered(now, contact, round_trip, came) {
                 self.upkeep.lost(now, lost);
             }

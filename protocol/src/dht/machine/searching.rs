@@ -41,17 +41,22 @@ impl Dht {
             return None;
         }
         let id = LookupId(self.fresh());
-        let known = self.table.nearest(&target, K);
-        self.lookups.insert(id, Lookup::new(target, items, &known));
+        let mut lookup = Lookup::new(target, items);
+        self.seed(&mut lookup);
+        self.lookups.insert(id, lookup);
         Some(id)
     }
 
     /// Somebody is known at last: searches that had nobody to ask begin.
     pub(super) fn seed_lookups(&mut self) {
-        for lookup in self.lookups.values_mut() {
-            let known = self.table.nearest(&lookup.target(), K);
-            lookup.seed(&known);
-        }
+        let mut lookups = std::mem::take(&mut self.lookups);
+        lookups.values_mut().for_each(|lookup| self.seed(lookup));
+        self.lookups = lookups;
+    }
+
+    fn seed(&self, lookup: &mut Lookup) {
+        let target = lookup.target();
+        lookup.seed(&self.table.nearest_unnamed(&target, K), &self.table.nearest(&target, K));
     }
 
     pub(super) fn run_lookups(&mut self, now: Instant) {

@@ -40,7 +40,7 @@ const LOST_LOOK: Duration = Duration::from_secs(60);
 /// Askers that may be admitted.
 const MAX_CANDIDATES: usize = 32;
 /// Between two of them, once the table has its first nodes.
-const CANDIDATE_LOOK: Duration = Duration::from_secs(4);
+const CANDIDATE_LOOK: Duration = Duration::from_secs(2);
 /// Between two rounds of asking for dial-backs, and how many are asked in one.
 const DIAL_BACK: Duration = Duration::from_secs(20);
 const DIAL_BACK_LATER: Duration = Duration::from_secs(10 * 60);
@@ -293,7 +293,7 @@ impl Dht {
             }
             self.upkeep.candidate_at = now.checked_add(CANDIDATE_LOOK);
             if let Some((contact, met)) = self.upkeep.candidates.pop_front()
-                && self.table.wants(&contact)
+                && self.table.wants(&contact, met != Met::Named)
             {
                 self.upkeep.admitting.insert(contact.address());
                 self.admit(now, contact, met);
@@ -305,7 +305,7 @@ impl Dht {
     pub(super) fn consider(&mut self, nodes: &[Contact]) {
         if self.is_small() {
             for contact in nodes {
-                if self.table.wants(contact) {
+                if self.table.wants(contact, false) {
                     self.upkeep.candidate(*contact, Met::Named);
                 }
             }

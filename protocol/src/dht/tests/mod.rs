@@ -12,6 +12,7 @@ mod hostile;
 mod notes;
 mod records;
 mod store;
+mod table;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
