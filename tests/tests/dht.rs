@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use hither_protocol::dht::Mode;
 use hither_protocol::{
-    Acceptance, Code, CodeFor, CodeOptions, Conflict, Decision, EnterFor, Event, MessageState, Unreachable,
-    WIDE_WORDS, WideConfig, WorldAnswer, WorldRequest,
+    Acceptance, Code, CodeFor, CodeOptions, Conflict, Decision, EnterFor, Event, MessageState, Strangers,
+    Unreachable, WIDE_WORDS, WideConfig, WorldAnswer, WorldRequest,
 };
+use hither_tests::disk::Kind;
 use hither_tests::host::RECEIVED;
 use hither_tests::link::LinkConfig;
 use hither_tests::{HostId, World, for_seeds};
@@ -176,6 +177,36 @@ fn a_code_of_five_words_meets_across_the_world() {
         assert_eq!(*world.disk(carol).content(format!("{RECEIVED}/film")).unwrap(), vec![7; 100_000]);
         let _ = alice;
     });
+}
+
+#[test]
+fn the_first_byte_from_afar_comes_four_round_trips_after_the_search() {
+    const ONE_WAY: Duration = Duration::from_millis(100);
+    let (mut world, _, bob, others) = network(1, 3);
+    let known = address(&world, others[0]);
+    let carol = world.add_host_with("carol", |setup| {
+        setup.segment = None;
+        setup.config.wide = Some(wide(&[known]));
+        setup.config.rules.strangers = Strangers::Accept;
+    });
+    world.wait_until_ready(carol);
+    world.connect(bob, carol, LinkConfig { latency: ONE_WAY, ..LinkConfig::default() });
+    // One packet: what is measured is the way to the first byte, not the bytes.
+    world.disk(bob).put_file("/home/note", vec![1; 64]);
+    let purpose = CodeFor::Send { paths: vec!["/home/note".into()] };
+    let options = CodeOptions { words: WIDE_WORDS, ..CodeOptions::default() };
+    let id = world.ask(bob, |node, now| node.make_code(now, purpose, options)).unwrap();
+    world.expect(bob, "the code", SOON, |event| matches!(event, Event::CodeReady { .. }));
+    let code = Code::parse(&world.host(bob).node().unwrap().code(id).unwrap()).unwrap();
+    world.run_for(SOON);
+    world.ask(carol, |node, now| node.enter_code(now, code, EnterFor::Receive)).unwrap();
+    world.expect(carol, "the other side", SOON, |event| matches!(event, Event::CodeFound { .. }));
+    let found = world.now();
+    let written = |world: &World| world.host(carol).disk.requests(Kind::Write) > 0;
+    world.expect_until("the first byte", SOON, written);
+    // The handshake, CPace, the proofs with the offer behind the second, consent with the first chunk behind it.
+    let took = world.now() - found;
+    assert!(took > ONE_WAY * 2 * 3 && took < ONE_WAY * 2 * 4 + Duration::from_millis(80), "{took:?}");
 }
 
 #[test]
