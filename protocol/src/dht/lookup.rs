@@ -29,10 +29,21 @@ const SLOW: Duration = Duration::from_millis(350);
 const MOST_OF_PATH: usize = 40;
 /// Nodes of one prefix that are asked.
 const OF_PREFIX: usize = 4;
-/// How many must have given an item before a search for one that is newer ends.
+/// How many must have given a record before a search for one that is newer ends.
 const HOLDERS: usize = 5;
-/// Answers without an item, after the first that had one, with which the search for a newer one ends.
+/// Answers without a record, after the first that had one, with which the search for a newer one ends.
 const AFTER_FOUND: usize = 10;
+
+/// What an answer gave of what is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    /// Nothing.
+    Nothing,
+    /// Notes. Anyone may have left them, so the search goes on to the end.
+    Notes,
+    /// A record, which its owner alone can make.
+    Record,
+}
 
 /// A search under way.
 #[derive(Debug)]
@@ -190,8 +201,8 @@ impl Lookup {
         Some(next.contact)
     }
 
-    /// Someone answered, with these nodes and so many items.
-    pub(super) fn answered(&mut self, from: &Contact, cookie: Cookie, nodes: &[Contact], items: usize) {
+    /// Someone answered, with these nodes.
+    pub(super) fn answered(&mut self, from: &Contact, cookie: Cookie, nodes: &[Contact], given: Given) {
         let distance = from.distance(&self.target);
         let Some(candidate) = self.candidates.get_mut(&distance) else { return };
         if candidate.contact != *from {
@@ -204,10 +215,12 @@ impl Lookup {
         self.under_way.remove(&distance);
         candidate.state = State::Answered(cookie);
         let (path, depth) = (candidate.path, candidate.depth);
-        if items > 0 {
-            self.holders = self.holders.saturating_add(1);
+        if given != Given::Nothing {
             self.found_at.get_or_insert(depth);
-        } else if self.found_at.is_some() {
+        }
+        if given == Given::Record {
+            self.holders = self.holders.saturating_add(1);
+        } else if self.holders > 0 {
             self.since_found = self.since_found.saturating_add(1);
         }
         for contact in nodes {
@@ -240,7 +253,7 @@ impl Lookup {
             || self.leading().chain(self.nearest_of_all()).all(|it| matches!(it.state, State::Answered(_)))
     }
 
-    /// Whether enough have given an item, or have none after the first.
+    /// Whether enough have given a record, or have none after the first.
     fn has_found(&self) -> bool {
         self.items && (self.holders >= HOLDERS || self.since_found >= AFTER_FOUND)
     }

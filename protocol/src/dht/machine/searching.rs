@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::asking::{Purpose, count};
 use super::{Dht, DhtEvent, LookupId, MAX_LOOKUPS};
 use crate::dht::id::{Contact, Target};
-use crate::dht::lookup::Lookup;
+use crate::dht::lookup::{Given, Lookup};
 use crate::dht::message::{Answer, Cookie, Item, Request};
 use crate::dht::statistics::Reason;
 use crate::dht::table::K;
@@ -103,7 +103,12 @@ impl Dht {
         let given = items.len();
         let items: Vec<Item> = items.into_iter().filter(|item| item.target() == target).collect();
         self.statistics.refuse_many(Reason::OffTarget, count(given.saturating_sub(items.len())));
-        lookup.answered(contact, cookie, &nodes, items.len());
+        let found = match items.first() {
+            None => Given::Nothing,
+            Some(Item::Note(_)) => Given::Notes,
+            Some(Item::Record(_)) => Given::Record,
+        };
+        lookup.answered(contact, cookie, &nodes, found);
         let page = lookup.next_page(contact, more && !items.is_empty(), MAX_PAGE);
         self.events.extend(items.into_iter().map(|item| DhtEvent::Found { lookup: id, item }));
         if let Some(page) = page {
