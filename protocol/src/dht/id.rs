@@ -139,6 +139,8 @@ pub struct Contact {
 impl Contact {
     /// A contact, where nobody could be asked at such an address `None`.
     pub fn new(key: NodeKey, address: SocketAddr) -> Option<Self> {
+        // One address has one name: an IPv4 address that a socket of IPv6 gives is itself.
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let usable = address.port() != 0 && Scope::of(address.ip()) != Scope::None;
         usable.then(|| Self { id: NodeId::new(&key, address.ip()), key, address })
     }

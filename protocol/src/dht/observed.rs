@@ -98,13 +98,17 @@ impl Observed {
             *at = now;
             return false;
         }
+        let before = self.votes.len();
         self.votes.retain(|_, (_, at)| now.saturating_duration_since(*at) < OBSERVED_FOR);
         if self.votes.len() >= MOST_OBSERVERS && !self.votes.contains_key(&by) {
             let oldest = self.votes.iter().min_by_key(|(_, (_, at))| *at).map(|(observer, _)| *observer);
             oldest.and_then(|oldest| self.votes.remove(&oldest));
         }
         self.votes.insert(by, (seen, now));
-        self.count(family(seen.ip()))
+        let family = family(seen.ip());
+        // One more for what is agreed on changes nothing, unless others have left.
+        let settled = self.agreed.get(family).copied().flatten() == Some(seen);
+        if settled && self.votes.len() > before { false } else { self.count(family) }
     }
 
     fn count(&mut self, family: usize) -> bool {

@@ -1,6 +1,6 @@
 //! The routing table: who gets a place in it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::dht::table::{K, Table};
@@ -20,6 +20,15 @@ fn me() -> NodeId {
 /// Nodes of the other half of all.
 fn far() -> impl Iterator<Item = Contact> {
     (0..250).map(node).filter(|it| it.distance(&me().target()).common_bits() == 0)
+}
+
+#[test]
+fn a_contact_is_the_same_by_either_name_of_its_address() {
+    let (v4, key) = (Ipv4Addr::new(20, 1, 1, 1), NodeKey([1; 32]));
+    let [plain, mapped] = [IpAddr::from(v4), v4.to_ipv6_mapped().into()]
+        .map(|ip| Contact::new(key, SocketAddr::new(ip, 4242)).unwrap());
+    assert_eq!(plain, mapped);
+    assert_eq!(mapped.address(), SocketAddr::new(v4.into(), 4242));
 }
 
 #[test]
