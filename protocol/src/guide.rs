@@ -2,10 +2,11 @@
 //!
 //! # What a node is
 //!
-//! A [`Node`] is one identity on the network, as a state machine and nothing else. It has no socket, file, thread, clock
-//! or randomness of its own. `handle_…` and the user's methods tell it what has happened; `poll_…` gives what is to be
-//! done about it. None of them waits. Whoever carries things between a node and the world is its driver, and a driver decides
-//! nothing: it may be written for any runtime, for an event loop that is there already, or for virtual time.
+//! A [`Node`] is one identity on the network, as a state machine and nothing else. It has no socket, file, thread,
+//! clock or randomness of its own. `handle_…` and the user's methods tell it what has happened; `poll_…` gives what is
+//! to be done about it. None of them waits. Whoever carries things between a node and the world is its driver, and a
+//! driver decides nothing: it may be written for any runtime, for an event loop that is there already, or for virtual
+//! time.
 //!
 //! # What a driver brings
 //!
@@ -27,55 +28,59 @@
 //! | congestion marks, the local address, several datagrams for one system call | [`Received`] | [`Transmit`] | `None`; `max_segments` of 1 |
 //! | files | [`handle_storage`] | all [`Work`] but [`Work::Load`] and [`Work::Commit`] | errors: [`StorageError::Unsupported`] |
 //!
-//! Where others are to find a node, by mDNS or beyond the local network ([`Config::wide`]), it must know its own addresses:
-//! [`Surroundings::Addresses`] at the start and whenever they change. Otherwise a peer is reached at the address that
-//! [`add_address`] names.
+//! Where others are to find a node, by mDNS or beyond the local network ([`Config::wide`]), it must know its own
+//! addresses: [`Surroundings::Addresses`] at the start and whenever they change. Otherwise a peer is reached at the
+//! address that [`add_address`] names.
 //!
 //! # One turn of the loop
 //!
 //! 1. **One input.** A datagram, the result of a request, what a stream brought, a wish of the user's; or
 //!    [`handle_timeout`], when the time has come that [`poll_timeout`] named.
 //! 2. **Every output, until each gives nothing.** [`poll_storage`], [`poll_transmit`], [`poll_stream_dial`],
-//!    [`poll_worldwide`], [`poll_announcement`] and [`poll_event`]; [`poll_stream`] for each stream that has written all it
-//!    was given. Their order does not matter to the node. But whatever is answered on the spot is an input, so all of them are asked
-//!    once more before the loop sleeps. So is [`poll_stream`], which makes room for what waited.
-//! 3. **Then sleep,** until the next input or the time that [`poll_timeout`] names, whichever comes first. Ask it last:
-//!    every other call may have changed it. A time that has passed means now; `None` means that only an input can bring anything
-//!    new.
+//!    [`poll_worldwide`], [`poll_announcement`] and [`poll_event`]; [`poll_stream`] for each stream that has written
+//!    all it was given. Their order does not matter to the node. But whatever is answered on the spot is an input, so
+//!    all of them are asked once more before the loop sleeps. So is [`poll_stream`], which makes room for what waited.
+//! 3. **Then sleep,** until the next input or the time that [`poll_timeout`] names, whichever comes first. Ask it
+//!    last: every other call may have changed it. A time that has passed means now; `None` means that only an input
+//!    can bring anything new.
 //!
-//! Several inputs may go in before the outputs are fetched, such as all datagrams of one system call. Keep that to some dozens, and
-//! look at the clock in between, so that neither a busy socket nor a busy disk holds up the other.
+//! Several inputs may go in before the outputs are fetched, such as all datagrams of one system call. Keep that to
+//! some dozens, and look at the clock in between, so that neither a busy socket nor a busy disk holds up the other.
 //!
 //! # What must be true
 //!
-//! - **Time.** Each call gets the time at which it is made, never earlier than the call before. To be late costs speed and nothing
-//!   else. The wall clock is told at the start and whenever it has jumped ([`Surroundings::Clock`]): it goes into messages and
-//!   records, and those on a local network do not recognise each other when theirs are minutes apart. After a suspend, tell it
-//!   anew and give fresh randomness to [`handle_entropy`].
-//! - **Randomness.** A [`Seed`] is fresh at each start, secret, and used once. Two runs from one seed draw the same keys. Only tests want
-//!   that.
-//! - **Records.** [`Work::Load`] and [`Work::Commit`] are carried out one after the other, in the order given. A commit is made whole or not at
-//!   all, and [`Done::Committed`] is said when it would outlive a power cut and not before: on that word the node sends
-//!   receipts, and the sender forgets its message. [`Change::PutNew`] must say whether the key was there: this is how nothing is shown
-//!   twice. [`Table::Inbox`] is not loaded. One node at a time has the records.
-//! - **Storage results.** Each request gets one result, of its own kind ([`Work`] names it), and as late as it likes. All
-//!   other work goes on at once and in any order. An error is a result like others.
-//! - **Files.** [`storage`] says of each kind of work when it counts as durable, and what must be checked before it is written. The names in it
-//!   were checked; following symbolic links in the folder is for the driver to avoid.
-//! - **Datagrams.** Hand over what arrived, whole: up to 65,535 bytes, and not in a buffer much larger than it, which the node may
-//!   keep for a while. Send without fragments where the system can forbid them, and say in
-//!   [`Config::max_datagram`] how large a datagram may be; where it cannot, say 1200. Of several sockets, [`Transmit::local`] and the family of
-//!   [`Transmit::remote`] choose one.
-//! - **Threads.** A node can be moved to any thread and has no lock: one loop owns it, and everyone else sends that loop what they want done.
-//!   Nothing here waits, but handshakes and packets are encrypted within these calls. Hashing and disk work are not: that is what
-//!   requests are for.
+//! - **Time.** Each call gets the time at which it is made, never earlier than the call before. To be late costs
+//!   speed, and after half a minute the links. The wall clock is told to [`Node::new`] and whenever it has jumped
+//!   ([`Surroundings::Clock`]): it goes into messages and records, and those on a local network do not recognise each
+//!   other when theirs are minutes apart. After a suspend, tell it anew and give fresh randomness to
+//!   [`handle_entropy`].
+//! - **Randomness.** A [`Seed`] is fresh at each start, secret, and used once. Two runs from one seed draw the same
+//!   keys. Only tests want that.
+//! - **Records.** [`Work::Load`] and [`Work::Commit`] are carried out one after the other, in the order given. A
+//!   commit is made whole or not at all, and [`Done::Committed`] is said when it would outlive a power cut and not
+//!   before: on that word the node sends receipts, and the sender forgets its message. [`Change::PutNew`] must say
+//!   whether the key was there: this is how nothing is shown twice. [`Table::Inbox`] is not loaded. One node at a time
+//!   has the records.
+//! - **Storage results.** Each request gets one result, of its own kind ([`Work`] names it). All other work may be
+//!   carried out at once and in any order, but for [`Work::Output`], which is in order as well. An error is a result
+//!   like others.
+//! - **Files.** [`storage`] says of each kind of work when it counts as durable, and what must be checked before it is
+//!   written. The names in it were checked; following symbolic links in the folder is for the driver to avoid.
+//! - **Datagrams.** Hand over what arrived, whole: up to 65,535 bytes, and not in a buffer much larger than it, which
+//!   the node may keep for a while. Send without fragments where the system can forbid them, and say in
+//!   [`Config::max_datagram`] how large a datagram may be; where it cannot, say 1200. Of several sockets,
+//!   [`Transmit::local`] and the family of [`Transmit::remote`] choose one.
+//! - **Threads.** A node can be moved to any thread and has no lock: one loop owns it, and everyone else sends that
+//!   loop what they want done. Nothing here waits, but handshakes and packets are encrypted within these calls.
+//!   Hashing and disk work are not: that is what requests are for.
 //!
 //! # What is bounded
 //!
-//! The node asks for a few megabytes of disk work at once, so requests need no bound of their own. A stream gives a quarter of a mebibyte
-//! at a time, and is not to be read while [`wants_stream`] says no. Transmits end when the path's window is full. Events wait
-//! in the node: when a thousand were not fetched, it stops reading its links, and peers wait. What the driver queues on the way in should have a
-//! bound too; at that bound datagrams may be dropped, and nothing else may.
+//! The node asks for a few megabytes of disk work at once, so requests need no bound of their own. A stream gives a
+//! quarter of a mebibyte at a time, and is not to be read while [`wants_stream`] says no. Transmits end when the
+//! path's window is full. Events wait in the node: when a thousand were not fetched, it stops reading its links, and
+//! peers wait. What the driver queues on the way in should have a bound too; at that bound datagrams may be dropped,
+//! and nothing else may.
 //!
 //! # What becomes of an output that is lost
 //!
@@ -85,7 +90,7 @@
 //! | a storage request | what rests on it stands still for ever, and the node never drains |
 //! | a stream to dial | chunks wait for it for a moment, then go over datagrams |
 //! | an announcement | nobody near finds this node before the next one. Each stands in place of all before it |
-//! | a request to Mainline | what it was for is not looked for there again |
+//! | a request to Mainline | a peer that it was for is not looked for there again |
 //! | an event | the user does not hear of it. A question that nobody answers counts as refused after ten minutes |
 //!
 //! # To begin
@@ -95,21 +100,24 @@
 //! 2. The sockets, and the records, locked against a second program.
 //! 3. [`Node::new`] with a [`Config`]. By default its [`Rules`] have no folder, so every offer is refused, and so are
 //!    messages of strangers; [`set_rules`] changes that at any time.
-//! 4. The loop. The node asks for its records first; [`Event::Ready`] says that they are there. Before, [`send_message`] and changes of contacts are
-//!    refused ([`SendError::NotReady`]). [`Event::StorageFailed`] says that they are not to be had.
+//! 4. The loop. The node asks for its records first; [`Event::Ready`] says that they are there. Before,
+//!    [`send_message`] and changes of contacts are refused ([`SendError::NotReady`]). [`Event::StorageFailed`] says
+//!    that they are not to be had.
 //!
 //! # To end
 //!
-//! [`Node::close`], and go on with the loop until [`Node::is_drained`]: transfers are wound up, what was said last arrives, and links say
-//! goodbye, all of it within some seconds. Then finish the disk's work, and let go of the records. Whoever cannot wait so long just stops: nothing
-//! that was durable is lost, messages and transfers go on after the next start, and peers notice by half a minute of silence.
-//! [`Node::is_settled`] says whether everything that the user asked for is on the disk.
+//! [`Node::close`], and go on with the loop until [`Node::is_drained`]: transfers are wound up, what was said last
+//! arrives, and links say goodbye, all of it within some seconds. Then finish the disk's work, and let go of the
+//! records. Whoever cannot wait so long just stops: nothing that was durable is lost, messages and transfers go on
+//! after the next start, and peers notice by half a minute of silence. [`Node::is_settled`] says whether everything
+//! that the user asked for is on the disk.
 //!
 //! # A whole driver
 //!
-//! [`Node`]s on two threads of one program, each with a socket, run by the same loop. One sends a message, the other
-//! has it, and the receipt comes back. This is compiled and run as a test. `examples/threads.rs` and `examples/tokio.rs` do the disk's work beside
-//! the loop, and send files.
+//! Two nodes, each with a socket on loopback and a thread that runs the same loop. One sends a message, the other has
+//! it, and the receipt comes back. All of this is compiled and run as a test; what a program would take from it is
+//! `drive`, `wait` and `Records`. `examples/threads.rs` and `examples/tokio.rs` do the disk's work beside the loop,
+//! and send files.
 //!
 //! ```
 //! use std::collections::{BTreeMap, BTreeSet};
@@ -321,6 +329,7 @@
 //! [`StorageError::Unsupported`]: crate::storage::StorageError::Unsupported
 //! [`Work`]: crate::storage::Work
 //! [`Work::Load`]: crate::storage::Work::Load
+//! [`Work::Output`]: crate::storage::Work::Output
 //! [`Work::Commit`]: crate::storage::Work::Commit
 //! [`Done::Committed`]: crate::storage::Done::Committed
 //! [`Change::PutNew`]: crate::storage::Change::PutNew
