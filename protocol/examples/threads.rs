@@ -38,13 +38,19 @@ enum Input {
 }
 
 fn main() -> Result<(), Failure> {
-    let (file, to) = common::arguments()?;
-    println!("sent, and verified there: BLAKE3 {}", send(&file, to)?);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    println!("{}", run(&arguments)?);
     Ok(())
 }
 
+/// Does what the command line says; gives what it is to print.
+pub(crate) fn run(arguments: &[String]) -> Result<String, Failure> {
+    let (file, to) = common::parse(arguments)?;
+    Ok(format!("sent, and verified there: BLAKE3 {}", send(&file, to)?))
+}
+
 /// Sends a file and gives its hash once the peer has it on disk.
-pub(crate) fn send(file: &Path, to: PeerAddress) -> Result<Root, Failure> {
+fn send(file: &Path, to: PeerAddress) -> Result<Root, Failure> {
     let (_, any) = common::addresses(to)?;
     let socket = UdpSocket::bind(any)?;
     socket.set_read_timeout(Some(GLANCE))?;
@@ -83,8 +89,9 @@ fn drive(
             requests.send(request)?;
         }
         transmit(&mut node, socket);
-        while let Some((link, _)) = node.poll_stream_dial() {
+        if let Some((link, _)) = node.poll_stream_dial() {
             node.handle_stream(Instant::now(), link, StreamInput::Closed); // Everything goes over datagrams here.
+            continue; // That is an input too: what comes of it is fetched before anything is waited for.
         }
         while node.poll_announcement().is_some() {} // Nobody is to find a node that only sends.
         if let Some(event) = node.poll_event() {
@@ -92,7 +99,7 @@ fn drive(
                 outcome = Some(ended);
                 node.close(Instant::now());
             }
-            continue; // What was done about an event is an input too.
+            continue; // So is what was done about an event.
         }
         if node.is_drained() {
             return outcome.unwrap_or_else(|| Err("the node closed by itself".into()));

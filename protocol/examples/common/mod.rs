@@ -21,9 +21,8 @@ use hither_protocol::{Config, Event, Node};
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// The command line: `send FILE hi1…@ADDRESS:PORT`.
-pub(crate) fn arguments() -> Result<(PathBuf, PeerAddress), Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.as_slice() {
+pub(crate) fn parse(arguments: &[String]) -> Result<(PathBuf, PeerAddress), Failure> {
+    match arguments {
         [send, file, to] if send == "send" => Ok((file.into(), to.parse()?)),
         _ => Err("say: send FILE hi1...@ADDRESS:PORT".into()),
     }

@@ -1,8 +1,8 @@
 //! The one interface: what arrives goes in, what is to be done comes out, and time is an argument.
 //!
 //! [`Node`] decides everything and touches nothing. Its runtime's whole duty is: after every call of a `handle_…`
-//! or user method, poll storage, transmits, streams, the announcement and events until each gives nothing, then ask
-//! [`Node::poll_timeout`] when to come back.
+//! or user method, poll storage, transmits, streams, the announcement, requests to Mainline and events until each gives
+//! nothing, then ask [`Node::poll_timeout`] when to come back. [`guide`](crate::guide) says more.
 
 mod codes;
 mod config;
