@@ -8,6 +8,7 @@
 //! - `copies`: how often a byte of content is copied, counted by hand
 //! - `content`: what is sent, and the check of what arrived
 //! - `hither`: the command line as a process of its own
+//! - `program`: the size of the programs, and how long the shortest command takes
 //! - `usage`: processor time and memory, as the kernel counts them
 
 mod codes;
@@ -18,6 +19,7 @@ mod files;
 mod handshake;
 mod hither;
 mod message;
+mod program;
 mod usage;
 
 use std::error::Error;
@@ -54,7 +56,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("road") => parse(arguments).and_then(|options| road(&options)),
         Some("files") => files::measure(arguments),
         Some("codes") => codes::measure(arguments),
-        _ => Err(format!("say what to measure\n\n{HELP}\n\n{}\n\n{}", files::HELP, codes::HELP).into()),
+        Some("program") => program::measure(arguments),
+        _ => {
+            let help = [HELP, files::HELP, codes::HELP, program::HELP].join("\n\n");
+            Err(format!("say what to measure\n\n{help}").into())
+        }
     };
     match report {
         Ok(Report { text, reached }) => {
