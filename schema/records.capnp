@@ -111,3 +111,8 @@ struct StoredCode {
   taken @3 :UInt8;           # attempts that were begun and did not prove it
   receivers @4 :UInt16;      # how many may still use it
 }
+
+struct RememberedNodes {
+  # Nodes of the table that answered, to begin with at the next start.
+  addresses @0 :Data;        # one after the other, as in the addresses of a record (record.capnp)
+}

@@ -7,7 +7,7 @@ use std::{fs, io};
 use hither_protocol::{Limits, OpenName};
 use toml_edit::{Document, DocumentMut, Item, Table, TableLike};
 
-use crate::args::{Rate, Span, nearest};
+use crate::args::{Network, Rate, Span, nearest};
 use crate::exit::{Exit, Failure};
 use crate::home::write_over;
 use crate::inert::{inert, is_hostile};
@@ -24,6 +24,8 @@ pub struct Config {
     pub visible: Option<Span>,
     /// `interface`: the one network interface to keep to.
     pub interface: Option<String>,
+    /// `network`, `mainline` and `bootstrap`: how others beyond the local network are found.
+    pub network: Network,
     /// `[limits]`: `both`, and `up` and `down`, which say more about their direction.
     pub limits: Limits,
     /// `[rules]`.
@@ -158,12 +160,15 @@ impl Config {
         file.each(
             document.as_table(),
             "",
-            &["name", "visible", "interface", "limits", "rules"],
+            &["name", "visible", "interface", "network", "mainline", "bootstrap", "limits", "rules"],
             |key, item| {
                 match key {
                     "name" => config.name = Some(file.name(item)?),
                     "visible" => config.visible = Some(file.parsed(item)?),
                     "interface" => config.interface = Some(file.text(item)?.to_owned()),
+                    "network" => config.network.on = Some(file.switch(item)?),
+                    "mainline" => config.network.mainline = Some(file.switch(item)?),
+                    "bootstrap" => config.network.bootstrap = file.list(item)?,
                     "limits" => {
                         file.each(file.table(item)?, "limits", &["both", "up", "down"], |key, item| {
                             let rate = Some(file.parsed::<Rate>(item)?.bytes());
@@ -285,6 +290,25 @@ impl File<'_> {
 
     fn parsed<T: FromStr<Err: std::fmt::Display>>(self, item: &Item) -> Result<T, Wrong> {
         self.text(item)?.parse().map_err(|error: T::Err| self.wrong(item, error.to_string()))
+    }
+
+    fn switch(self, item: &Item) -> Result<bool, Wrong> {
+        item.as_bool().ok_or_else(|| self.wrong(item, "this must be `true` or `false`"))
+    }
+
+    /// A list of texts; what is wrong with one of them is on its line.
+    fn list<T: FromStr<Err: std::fmt::Display>>(self, item: &Item) -> Result<Vec<T>, Wrong> {
+        let must = "this must be a list of texts, such as [\"one\", \"another\"]";
+        let list = item.as_array().ok_or_else(|| self.wrong(item, must))?;
+        let parsed = list.iter().map(|value| {
+            let wrong = |text: String| {
+                let at = value.span().or_else(|| item.span());
+                Wrong { line: self.line(at.map_or(0, |span| span.start)), text }
+            };
+            let text = value.as_str().ok_or_else(|| wrong(must.to_owned()))?;
+            text.parse().map_err(|error: T::Err| wrong(error.to_string()))
+        });
+        parsed.collect()
     }
 
     fn name(self, item: &Item) -> Result<OpenName, Wrong> {

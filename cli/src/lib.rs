@@ -23,7 +23,7 @@ pub mod screen;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::args::Parsed;
+use crate::args::{Network, Parsed};
 use crate::commands::Typed;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Event, Screen};
@@ -42,7 +42,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let interface = &mut arguments.global.interface;
             *interface = interface.take().or_else(|| std::env::var("HITHER_INTERFACE").ok());
             let mut screen = Screen::new(arguments.global.json, arguments.global.quiet);
-            let outcome = commands::run(arguments, &typed, &mut screen);
+            let environment = Network::of_environment(|name| std::env::var(name).ok());
+            let outcome = match environment {
+                Ok(said) => {
+                    let network = &mut arguments.global.network;
+                    *network = std::mem::take(network).or(said);
+                    commands::run(arguments, &typed, &mut screen)
+                }
+                Err(wrong) => Err(Failure::new(Exit::Usage, format!("{wrong}. Nothing was done."))),
+            };
             (screen, outcome)
         }
         Err(error) => {

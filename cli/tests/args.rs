@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hither_cli::args::{
-    Arguments, ByCode, Command, ContactsCommand, Content, Destination, Existing, FileName, Global, Pairing,
-    ParseRateError, Parsed, Peer, Rate, Recipient, RulesCommand, Shell, Size, TransfersCommand, completions,
-    parse,
+    Arguments, Bootstrap, ByCode, Command, ContactsCommand, Content, Destination, Existing, FileName, Global,
+    Network, NewCode, Pairing, ParseRateError, Parsed, Peer, Rate, Recipient, RulesCommand, Shell, Size,
+    TransfersCommand, completions, parse,
 };
 use hither_cli::config::{FromContacts, FromStrangers};
-use hither_protocol::{CodeOptions, Limits};
+use hither_protocol::Limits;
 use proptest::prelude::*;
 
 const ID: &str = "hi1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0s5lq4kw";
@@ -59,9 +59,11 @@ fn an_id() -> String {
 fn every_command_and_alias_is_known() {
     assert_eq!(command("id"), Command::Id { qr: false, name: None });
     assert_eq!(command("id --qr"), Command::Id { qr: true, name: None });
-    assert_eq!(command("list-peers"), Command::ListPeers);
-    assert_eq!(command("peers"), Command::ListPeers);
-    assert_eq!(command("up"), Command::Up { into: None, visible: None });
+    assert_eq!(command("list-peers"), Command::ListPeers { nodes: false });
+    assert_eq!(command("peers --nodes"), Command::ListPeers { nodes: true });
+    assert_eq!(command("up"), Command::Up { into: None, public: false, visible: None });
+    assert_eq!(command("up --public"), Command::Up { into: None, public: true, visible: None });
+    assert_eq!(command("doctor"), Command::Doctor);
     assert_eq!(command("demo"), Command::Demo);
     assert_eq!(command("completions fish"), Command::Completions(Shell::Fish));
     for receive in ["receive", "recv", "rx"] {
@@ -141,6 +143,7 @@ fn flags_of_every_command_stand_before_or_after_it() {
         existing: Some(Existing::Rename),
         port: Some(4242),
         limits: Limits { send: NonZeroU64::new(5_000_000), receive: NonZeroU64::new(5_000_000) },
+        network: Network::default(),
     };
     for line in [
         "--home /h --json --quiet --interface lo --yes --rename --port 4242 --limit 5MB/s receive",
@@ -150,6 +153,46 @@ fn flags_of_every_command_stand_before_or_after_it() {
         assert_eq!(arguments(line).global, expected, "{line}");
     }
     assert_eq!(arguments("id").global, Global::default());
+}
+
+#[test]
+fn how_others_are_found_is_said_by_flags_then_by_the_environment() {
+    let line = "msg bob hi --no-mainline --bootstrap 203.0.113.5:4242 --bootstrap=[2001:db8::1]:1 --bootstrap=a.example:7";
+    let network = arguments(line).global.network;
+    assert_eq!((network.on, network.mainline), (None, Some(false)));
+    let shown: Vec<String> = network.bootstrap.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["203.0.113.5:4242", "[2001:db8::1]:1", "a.example:7"]);
+    assert!(!arguments("up --no-network").global.network.is_on());
+    for flag in ["--bootstrap 203.0.113.5:1", "--public"] {
+        assert!(error(&format!("up --no-network {flag}")).contains("exclude each other"), "{flag}");
+    }
+    for wrong in
+        ["203.0.113.5", "203.0.113.5:0", "0.0.0.0:4242", "1.2.3:4", "a b:1", ":1", "a..b:1", "host:99999"]
+    {
+        assert!(wrong.parse::<Bootstrap>().is_err(), "{wrong}");
+        assert!(
+            error(&format!("up --bootstrap {}", wrong.replace(' ', "_ "))).contains("node to begin with")
+        );
+    }
+    let environment = |mainline: &'static str, bootstrap: &'static str| {
+        Network::of_environment(|name| {
+            Some(if name == "HITHER_MAINLINE" { mainline } else { bootstrap }.to_owned())
+        })
+    };
+    let said = environment("off", " 203.0.113.9:1, b.example:2,").unwrap();
+    assert_eq!((said.mainline, said.bootstrap.len()), (Some(false), 2));
+    assert_eq!(environment("", "").unwrap(), Network::default());
+    assert!(environment("no", "").unwrap_err().contains("HITHER_MAINLINE is `on` or `off`"));
+    assert!(environment("on", "b.example").unwrap_err().contains("HITHER_BOOTSTRAP"));
+    // A flag counts more, for what it says.
+    let both = network.clone().or(environment("on", "203.0.113.9:1").unwrap());
+    assert_eq!(both, network);
+    let both = Network { bootstrap: Vec::new(), ..network }.or(said.clone());
+    assert_eq!((both.mainline, both.bootstrap), (Some(false), said.bootstrap));
+    // Mainline is on by default, and off where everything is kept to one interface.
+    let default = Network::default();
+    assert_eq!([false, true].map(|kept| default.asks_mainline(kept)), [true, false]);
+    assert!(!Network { on: Some(false), ..default }.asks_mainline(false));
 }
 
 #[test]
@@ -334,14 +377,17 @@ fn without_a_peer_a_code_is_made() {
         Command::Pair { way: Pairing::Code(ByCode::New(options)), .. } => options,
         other => panic!("{other:?}"),
     };
-    let default = CodeOptions::default();
+    let default = NewCode { words: None, expires: Duration::from_secs(3600), receivers: 1 };
     for line in ["send a", "send -", "send --text hello", "receive --new-code", "pair"] {
         assert_eq!(made(line), default, "{line}");
     }
     let expires = Duration::from_secs(1800);
-    let options = CodeOptions { words: 5, expires, receivers: 3 };
+    let options = NewCode { words: Some(5), expires, receivers: 3 };
     assert_eq!(made("send a --words 5 --expire 30m --receivers=3"), options);
-    assert_eq!(made("receive --new-code --words 8").words, 8);
+    assert_eq!(made("receive --new-code --words 8").words, Some(8));
+    // As many as it takes where it can be used, unless a number is given.
+    assert_eq!([false, true].map(|wide| default.options(wide).words), [3, 5]);
+    assert_eq!(made("pair --words 3").options(true).words, 3);
     for (line, says) in [
         ("send a --words 2", "3 to 8 words"),
         ("send a --words 9", "3 to 8 words"),

@@ -69,7 +69,7 @@ fn the_words_for_people_name_the_line_of_the_other_side_and_no_more_than_that() 
     let (alice, bob) = (Node::new(), Node::new());
     let file = alice.file("film", "film");
     let mut sender = Running::start(&mut alice.command(&["send", text(&file), "--expire", "30m"]));
-    sender.wait_for_note("On the other side, within 30 min:");
+    sender.wait_for_note("On the other side, on this network, within 30 min:");
     let line = sender.wait_for_note("hither receive ");
     let code = line.trim().strip_prefix("hither receive ").unwrap().to_owned();
     sender.wait_for_note("the same command gives the same code");

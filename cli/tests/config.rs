@@ -10,6 +10,8 @@ const WHOLE: &str = r#"# mine
 name = "Anna's laptop"  # on the kitchen table
 visible = "10m"
 interface = "lo"
+mainline = false
+bootstrap = ["203.0.113.5:4242", "home.example:4242"]
 
 [limits]
 both = "5MB/s"
@@ -31,6 +33,10 @@ fn everything_can_be_said_and_nothing_must_be() {
     assert_eq!(config.name.unwrap().as_str(), "Anna's laptop");
     assert_eq!(config.visible.unwrap().duration().as_secs(), 600);
     assert_eq!(config.interface.as_deref(), Some("lo"));
+    assert_eq!((config.network.on, config.network.mainline), (None, Some(false)));
+    let bootstrap: Vec<String> = config.network.bootstrap.iter().map(ToString::to_string).collect();
+    assert_eq!(bootstrap, ["203.0.113.5:4242", "home.example:4242"]);
+    assert!(!Config::parse("network = false").unwrap().network.is_on());
     assert_eq!(config.limits.send.unwrap().get(), 500_000);
     assert_eq!(config.limits.receive.unwrap().get(), 5_000_000);
     assert_eq!(config.rules.contacts, FromContacts::Accept);
@@ -55,6 +61,12 @@ fn what_is_wrong_is_named_with_its_line() {
         ("\nname = \"a\\u0000\"", 2, "a name cannot hold"),
         ("visible = \"soon\"", 1, "a time is a number"),
         ("[limits]\nup = \"5Mbit\"", 2, "in bytes"),
+        ("\nmainline = \"off\"", 2, "`true` or `false`"),
+        ("network = 1", 1, "`true` or `false`"),
+        ("bootstrap = \"203.0.113.5:4242\"", 1, "a list of texts"),
+        ("bootstrap = [\n  \"203.0.113.5:4242\",\n  \"203.0.113.5\",\n]", 3, "an address and a port"),
+        ("bootstrap = [\n  4242,\n]", 2, "a list of texts"),
+        ("bootsrap = []", 1, "did you mean `bootstrap`?"),
         ("name = \"a", 1, ""),
         ("\n\n=", 3, ""),
     ] {

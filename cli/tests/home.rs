@@ -22,6 +22,7 @@ fn open(directory: &TempDir) -> Home {
 fn hither(home: &Path, words: &[&str], passphrase: Option<&Path>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hither"));
     command.env_remove("HITHER_PASSPHRASE_FILE").env("HITHER_HOME", home).args(words).stdin(Stdio::null());
+    command.env("HITHER_MAINLINE", "off");
     if let Some(file) = passphrase {
         command.env("HITHER_PASSPHRASE_FILE", file);
     }

@@ -57,7 +57,9 @@ fn a_peer_that_is_not_there_is_said_to_be_so() {
     let (alice, bob) = (Node::new(), Node::new());
     let file = alice.file("a", "a");
     let id = bob.id();
-    alice.run(&["send", text(&file), "--to", &id]).expect_error(5, "was not found on this network");
+    alice
+        .run(&["send", text(&file), "--to", &id])
+        .expect_error(5, "was not found on this network nor, by their id, beyond it");
     alice.run(&["send", text(&file), "--to", &format!("{id}@127.0.0.1:1")]).expect_error(5, "did not answer");
 }
 

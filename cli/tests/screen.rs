@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hither_cli::exit::{Exit, Failure};
 use hither_cli::screen::{
-    Course, Delivery, Event, Pauser, PeerRow, PeerState, Progress, Road, Screen, Transfer, TransferState,
-    left, rate, size,
+    Check, CheckState, Course, Delivery, Event, NodeRow, Pauser, PeerRow, PeerState, Progress, Road, Screen,
+    Transfer, TransferState, left, rate, size,
 };
 use hither_protocol::Trust;
 use hither_protocol::entropy::{Entropy, Seed};
@@ -91,6 +91,24 @@ fn all_events() -> Vec<(Event, Value)> {
         (
             Event::Ready { id: id(), addresses: vec!["127.0.0.1:4242".parse().unwrap()] },
             json!({"event": "ready", "id": id_text, "addresses": ["127.0.0.1:4242"]}),
+        ),
+        (
+            Event::Node(NodeRow {
+                id: "0af1".into(),
+                address: "203.0.113.5:4242".parse().unwrap(),
+                rtt: Duration::from_millis(250),
+                seen: 7,
+                good: true,
+            }),
+            json!({"event": "node", "id": "0af1", "address": "203.0.113.5:4242", "rtt": 0.25, "seen": 7, "state": "good"}),
+        ),
+        (
+            Event::Check(Check::new("network", CheckState::Warn, "not joined").with("nodes", 0)),
+            json!({"event": "doctor", "check": "network", "state": "warn", "text": "not joined", "nodes": 0}),
+        ),
+        (
+            Event::Bootstrap { addresses: vec!["203.0.113.5:4242".parse().unwrap()] },
+            json!({"event": "bootstrap", "addresses": ["203.0.113.5:4242"]}),
         ),
         (
             Event::Offer {
@@ -233,7 +251,8 @@ fn json_of_hostile_text_is_safe_to_look_at_and_still_the_same() {
 #[test]
 fn data_goes_to_standard_output_and_the_rest_to_standard_error() {
     for (event, expected) in all_events() {
-        let data = matches!(expected["event"].as_str(), Some("id" | "message" | "peer" | "transfer"));
+        let data = ["id", "message", "peer", "node", "doctor", "bootstrap", "transfer"];
+        let data = expected["event"].as_str().is_some_and(|event| data.contains(&event));
         let (out, err) = show(std::slice::from_ref(&event), false, false);
         assert_eq!((out.is_empty(), err.is_empty()), (!data, data), "{expected}");
         let (out, err) = show(&[event], false, true);

@@ -10,6 +10,7 @@
 //! accept_stream       poll_stream_dial     byte streams: who opens them,
 //! handle_stream       poll_stream          and what is in them
 //! handle_surroundings poll_announcement    interfaces, the local network, the wall clock
+//! handle_worldwide    poll_worldwide       BitTorrent's Mainline, where there is one
 //! send_message, …     poll_event           the user
 //! ```
 //!
@@ -24,11 +25,13 @@
 //! - `link`: ordered channels and small messages to one proven peer; the only room that knows QUIC
 //!   and byte streams.
 //! - [`chat`], [`transfer`], `reach`, `pairing`: the machines. They know nothing of links or disks.
+//! - [`dht`]: the table of nodes, by which anyone is found without a server; `node`'s `wide` says what for.
 //! - `node`: the interface, and one turn of it all.
 //! - [`storage`]: what is asked of a disk. [`entropy`]: randomness from one seed.
 #![forbid(unsafe_code)]
 
 pub mod chat;
+pub mod dht;
 pub mod entropy;
 pub mod identity;
 mod link;

@@ -185,6 +185,8 @@ pub enum Table {
     Transfers,
     /// Codes that were made and are good, with their words and the attempts on them.
     Codes,
+    /// Nodes of the table that answered, to begin with at the next start.
+    Nodes,
 }
 
 /// One record.

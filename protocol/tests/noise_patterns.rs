@@ -276,6 +276,34 @@ fn other_prologue_or_other_responder_is_refused() {
 }
 
 #[test]
+fn a_forged_message_leaves_the_true_one_readable_where_that_is_asked_for() {
+    for pattern in [Pattern::Ik, Pattern::Nk] {
+        let (mut initiator, mut responder) = pair(pattern, b"");
+        responder.read(&Side::write(&mut initiator, b"hello")).unwrap();
+        let message = Side::write(&mut responder, b"reply");
+        for position in 0..message.len() {
+            let mut forged = message.clone();
+            forged[position] ^= 1;
+            assert!(initiator.try_read(&forged).is_err());
+            assert!(initiator.try_read(&message[..position]).is_err());
+        }
+        assert_eq!(initiator.try_read(&[0; 64]), Err(NoiseError::WeakKey));
+        assert_eq!(initiator.try_read(&message).unwrap(), b"reply");
+        assert_eq!(initiator.try_read(&message), Err(NoiseError::OutOfTurn));
+        let (mut ours, mut theirs) = (initiator.split().unwrap(), responder.split().unwrap());
+        let mut sealed = Vec::new();
+        theirs.sending.seal(&[], b"more", &mut sealed).unwrap();
+        assert_eq!(ours.receiving.open(&[], &sealed).unwrap(), b"more");
+    }
+    // One that has failed for good is not brought back.
+    let (mut initiator, mut responder) = pair(Pattern::Nk, b"");
+    responder.read(&Side::write(&mut initiator, b"")).unwrap();
+    let message = Side::write(&mut responder, b"");
+    assert!(initiator.read(&[0; 64]).is_err());
+    assert_eq!(initiator.try_read(&message), Err(NoiseError::OutOfTurn));
+}
+
+#[test]
 fn a_key_of_small_order_is_refused() {
     // 0, 1, a point of order 8, p - 1 and p: the u-coordinates that give an all-zero result.
     let mut order_8 = [0; 32];

@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use hither_protocol::Code;
+use hither_protocol::dht::BlindedIdentity;
+use hither_protocol::dht::{Datagrams, Gate, ReplySlot};
 use hither_protocol::entropy::{Entropy, Seed, Stream};
 use hither_protocol::identity::{Identity, KeyFile, PeerId};
 use hither_protocol::noise::handshake::{Handshake, Transport};
@@ -39,6 +41,7 @@ fn secrets_are_neither_debug_nor_clone() {
     let secrets = secret!(
         Code,
         Identity,
+        BlindedIdentity,
         Seed,
         Entropy,
         Stream,
@@ -46,7 +49,10 @@ fn secrets_are_neither_debug_nor_clone() {
         Handshake,
         Transport,
         CipherState,
-        SymmetricState
+        SymmetricState,
+        Datagrams,
+        Gate,
+        ReplySlot
     );
     for (name, debug, clone) in secrets {
         assert!(!debug && !clone, "{name}: Debug {debug}, Clone {clone}");

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
 
 use hither_protocol::storage::StorageRequest;
-use hither_protocol::{Event, Node, Surroundings, Transmit};
+use hither_protocol::{Event, Node, Surroundings, Transmit, WorldAnswer};
 use smol::Timer;
 use smol::channel::{Receiver, Sender, TrySendError};
 use smol::stream::Stream;
@@ -14,6 +14,7 @@ use smol::stream::Stream;
 use crate::clock::{Clock, asleep, unix_millis};
 use crate::disks::Disks;
 use crate::input::Input;
+use crate::mainline::Mainline;
 use crate::sockets::{Sent, Sockets};
 use crate::streams::Streams;
 use crate::watch::Watch;
@@ -37,6 +38,7 @@ pub(crate) struct Driver {
     streams: Streams,
     disks: Disks,
     watch: Option<Watch>,
+    mainline: Option<Mainline>,
     inputs: Pin<Box<Receiver<Input>>>,
     events: Sender<Event>,
     clock: Clock,
@@ -71,7 +73,7 @@ impl Driver {
         sockets: Sockets,
         streams: Streams,
         disks: Disks,
-        watch: Watch,
+        (watch, mainline): (Watch, Option<Mainline>),
         inputs: Receiver<Input>,
         events: Sender<Event>,
     ) -> Self {
@@ -81,6 +83,7 @@ impl Driver {
             streams,
             disks,
             watch: Some(watch),
+            mainline,
             inputs: Box::pin(inputs),
             events,
             clock: Clock::new(Instant::now(), SystemTime::now(), asleep()),
@@ -127,6 +130,9 @@ impl Driver {
         if let Some(watch) = self.watch {
             watch.join();
         }
+        if let Some(mainline) = self.mainline {
+            mainline.join();
+        }
     }
 
     fn take_inputs(&mut self) -> Turn {
@@ -139,6 +145,7 @@ impl Driver {
                 Input::Ask(question) => question(&mut self.node, now),
                 Input::Stored(id, done) => self.node.handle_storage(now, id, done),
                 Input::Surroundings(surroundings) => self.node.handle_surroundings(now, surroundings),
+                Input::World(id, answer) => self.node.handle_worldwide(now, id, answer),
                 Input::Close(grace) => {
                     self.node.close(now);
                     let end = now + grace;
@@ -154,6 +161,9 @@ impl Driver {
     fn farewell(&mut self) {
         if let Some(watch) = &self.watch {
             watch.stop();
+        }
+        if let Some(mainline) = &self.mainline {
+            mainline.stop();
         }
     }
 
@@ -191,6 +201,7 @@ impl Driver {
             }
         }
         let sent = self.transmit();
+        self.ask_mainline();
         while let Some(announcements) = self.node.poll_announcement() {
             if let Some(watch) = &self.watch {
                 watch.announce(announcements);
@@ -208,6 +219,15 @@ impl Driver {
             }
         }
         sent
+    }
+
+    fn ask_mainline(&mut self) {
+        while let Some((id, request)) = self.node.poll_worldwide() {
+            let asked = self.mainline.as_ref().is_some_and(|mainline| mainline.ask(id, request));
+            if !asked {
+                self.node.handle_worldwide(self.clock.now(), id, WorldAnswer::Over { reached: false });
+            }
+        }
     }
 
     fn transmit(&mut self) -> Turn {

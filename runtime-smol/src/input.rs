@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hither_protocol::storage::{Done, StorageId};
-use hither_protocol::{Node, Surroundings};
+use hither_protocol::{Node, Surroundings, WorldAnswer, WorldId};
 
 /// Something to be done on the node's thread.
 pub(crate) type Question = Box<dyn FnOnce(&mut Node, Instant) + Send>;
@@ -16,6 +16,8 @@ pub(crate) enum Input {
     Stored(StorageId, Done),
     /// Something around the node has changed.
     Surroundings(Surroundings),
+    /// Mainline has answered.
+    World(WorldId, WorldAnswer),
     /// Close, and end at the latest after this time.
     Close(Duration),
 }

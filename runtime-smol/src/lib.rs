@@ -8,10 +8,12 @@
 //! - [`disk`] and [`records`] do storage work on the threads of `disks`; both are plain blocking code that another
 //!   runtime can use;
 //! - `pipes` are what a program is fed and feeds, [`Pipes`], on threads of their own;
+//! - [`mainline`] asks BitTorrent's worldwide DHT, on threads of its own;
 //! - [`interrupt`] is for programs: Ctrl-C as a value.
 
 pub mod disk;
 pub mod interrupt;
+pub mod mainline;
 pub mod records;
 
 mod clock;

@@ -15,8 +15,15 @@ pub const FILE_NAME: &str = "records.redb";
 /// Beside it: whoever has this locked has the records.
 const LOCK_NAME: &str = "records.lock";
 
-const TABLES: [Table; 6] =
-    [Table::Contacts, Table::Outbox, Table::Inbox, Table::Peers, Table::Transfers, Table::Codes];
+const TABLES: [Table; 7] = [
+    Table::Contacts,
+    Table::Outbox,
+    Table::Inbox,
+    Table::Peers,
+    Table::Transfers,
+    Table::Codes,
+    Table::Nodes,
+];
 
 /// The records of one home directory. Opened at the first use, and anew after an error; for writing only once there is
 /// something to write, since that alone costs seven flushes of the disk between start and end.
@@ -186,6 +193,7 @@ fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static 
         Table::Peers => "peers",
         Table::Transfers => "transfers",
         Table::Codes => "codes",
+        Table::Nodes => "nodes",
     })
 }
 

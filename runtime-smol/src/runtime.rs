@@ -20,6 +20,7 @@ use crate::disks::Disks;
 use crate::driver::Driver;
 use crate::input::Input;
 use crate::interfaces::Used;
+use crate::mainline::{Mainline, MainlineSettings};
 use crate::pipes::Pipes;
 use crate::sockets::Sockets;
 use crate::streams::Streams;
@@ -44,6 +45,8 @@ pub struct Options {
     /// How long until the node is announced on the local network and others are looked for there, such as not at all
     /// where a peer is reached at a known address sooner; never if `None`.
     pub discovery: Option<Duration>,
+    /// How BitTorrent's Mainline is asked, where the node asks it; not at all if `None`.
+    pub mainline: Option<MainlineSettings>,
     /// What the node itself is told.
     pub config: Config,
 }
@@ -110,7 +113,7 @@ impl Runtime {
     ///
     /// As [`Runtime::start`].
     pub fn start_with_pipes(options: Options, identity: Identity, pipes: Pipes) -> Result<Self, StartError> {
-        let Options { home, interface, port, discovery, config } = options;
+        let Options { home, interface, port, discovery, mainline, config } = options;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| StartError::NoEntropy)?;
         let seed = Seed::new(seed);
@@ -128,13 +131,21 @@ impl Runtime {
         let disks = Disks::start(home, pipes, &inputs).map_err(StartError::NoThread)?;
         let watched = Watched { interface, bound: bound.clone(), discovery, reachable: reachable.clone() };
         let watch = Watch::start(watched, inputs.clone()).map_err(StartError::NoThread)?;
+        let answers = inputs.clone();
+        let answer = move |id, answer| {
+            // Nobody waits any more only when the node's thread has ended.
+            let _ = answers.send_blocking(Input::World(id, answer));
+        };
+        let mainline = mainline.map(|settings| Mainline::start(settings, Box::new(answer)));
+        let mainline = mainline.transpose().map_err(StartError::NoThread)?;
         let leftovers = Leftovers(queue.clone());
         let thread = Builder::new()
             .name("hither-node".into())
             .spawn(move || {
                 let _leftovers = leftovers;
                 let node = Node::new(config, identity, seed, Instant::now(), unix_millis(SystemTime::now()));
-                let driver = Driver::new(node, sockets, streams, disks, watch, queue, event_sender);
+                let driver =
+                    Driver::new(node, sockets, streams, disks, (watch, mainline), queue, event_sender);
                 smol::block_on(driver.run());
             })
             .map_err(StartError::NoThread)?;

@@ -44,7 +44,14 @@ fn start(number: u8, home: &TempDir) -> Runtime {
     let config = Config { rules, ..Config::default() };
     let home = home.path().join("home");
     Runtime::start(
-        Options { home, interface: Some("lo".into()), port: 0, discovery: Some(Duration::ZERO), config },
+        Options {
+            home,
+            interface: Some("lo".into()),
+            port: 0,
+            discovery: Some(Duration::ZERO),
+            mainline: None,
+            config,
+        },
         identity,
     )
     .unwrap()

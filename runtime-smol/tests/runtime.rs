@@ -19,6 +19,7 @@ fn options(home: &TempDir) -> Options {
         interface: loopback(),
         port: 0,
         discovery: None,
+        mainline: None,
         config: Config::default(),
     }
 }

@@ -11,11 +11,17 @@ pub mod code_capnp;
 #[path = "generated/control_capnp.rs"]
 pub mod control_capnp;
 #[rustfmt::skip]
+#[path = "generated/dht_capnp.rs"]
+pub mod dht_capnp;
+#[rustfmt::skip]
 #[path = "generated/handshake_capnp.rs"]
 pub mod handshake_capnp;
 #[rustfmt::skip]
 #[path = "generated/transfer_capnp.rs"]
 pub mod transfer_capnp;
+#[rustfmt::skip]
+#[path = "generated/record_capnp.rs"]
+pub mod record_capnp;
 #[rustfmt::skip]
 #[path = "generated/records_capnp.rs"]
 pub mod records_capnp;

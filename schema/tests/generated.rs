@@ -17,9 +17,11 @@ fn committed_code_is_generated_from_the_committed_request() {
         .expect("the generator accepts the request");
     for name in [
         "code_capnp.rs",
+        "dht_capnp.rs",
         "handshake_capnp.rs",
         "control_capnp.rs",
         "transfer_capnp.rs",
+        "record_capnp.rs",
         "records_capnp.rs",
         "share_capnp.rs",
     ] {

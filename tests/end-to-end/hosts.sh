@@ -5,6 +5,9 @@
 # Between them is a veth pair of MTU 1500; there is no route to anywhere else.
 # shellcheck shell=bash
 
+# Nothing is asked of the world outside.
+export HITHER_MAINLINE=off
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/hither-hosts.XXXXXX")
 mkdir "$work/log" "$work/a" "$work/b"
 declare -A pids=()

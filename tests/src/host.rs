@@ -182,11 +182,11 @@ impl fmt::Debug for Host {
     }
 }
 
-/// Private addresses on a segment, public ones elsewhere.
+/// Private addresses on a segment, public ones of all kinds of neighbourhoods elsewhere.
 fn address(segment: Option<u8>, id: HostId) -> SocketAddr {
     let number = u16::try_from(id.0 + 1).expect("at most 65,535 hosts");
     let [high, low] = number.to_be_bytes();
-    let ip = segment.map_or(Ipv4Addr::new(5, 45, high, low), |segment| Ipv4Addr::new(10, segment, high, low));
+    let ip = segment.map_or(Ipv4Addr::new(5, low, 45, high), |segment| Ipv4Addr::new(10, segment, high, low));
     SocketAddr::new(IpAddr::V4(ip), 4919)
 }
 

@@ -32,6 +32,7 @@ pub mod link;
 pub mod random;
 pub mod sample;
 pub mod seeds;
+pub mod swarm;
 pub mod transcript;
 pub mod world;
 

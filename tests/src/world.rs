@@ -179,6 +179,15 @@ impl World {
         }
     }
 
+    /// Moves a host to another address, as a new network gives it one, and tells its node. Gives the address.
+    pub fn readdress(&mut self, id: HostId, address: SocketAddr) -> SocketAddr {
+        let old = std::mem::replace(&mut self.host_mut(id).address, address);
+        self.by_address.remove(&old);
+        self.by_address.insert(address, id);
+        self.ask(id, |node, now| node.handle_surroundings(now, Surroundings::Addresses(vec![address])));
+        address
+    }
+
     /// Asks a node for something, and carries out what comes of it.
     ///
     /// # Panics

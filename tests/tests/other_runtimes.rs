@@ -79,6 +79,7 @@ impl Receiver {
             interface: Some(if cfg!(target_os = "linux") { "lo".into() } else { "lo0".into() }),
             port: 0,
             discovery: None,
+            mainline: None,
             config: Config { rules, ..Config::default() },
         };
         let runtime = Runtime::start(options, identity).unwrap();

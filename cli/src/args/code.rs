@@ -1,8 +1,9 @@
 //! A code as a person types it, and how one that is made is to be.
 
 use std::fmt;
+use std::time::Duration;
 
-use hither_protocol::{BadCode, Code, CodeOptions, MAX_WORDS, MIN_WORDS, Payload};
+use hither_protocol::{BadCode, Code, CodeOptions, LAN_WORDS, MAX_WORDS, MIN_WORDS, Payload, WIDE_WORDS};
 
 use super::span::Span;
 
@@ -17,6 +18,11 @@ impl TypedCode {
             Ok(Payload::Code(code)) => Ok(Self(code)),
             _ => Code::parse(&text).map(Self),
         }
+    }
+
+    /// Whether it is looked for beyond the local network too.
+    pub fn is_wide(&self) -> bool {
+        self.0.words() >= usize::from(WIDE_WORDS)
     }
 
     /// The code.
@@ -55,6 +61,25 @@ pub(super) fn wrong(error: BadCode, json: bool) -> String {
     format!("{what}. Nothing was sent, and the code is as good as before.")
 }
 
+/// A code that is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewCode {
+    /// How many words it is to have; else as many as where it can be used asks for.
+    pub words: Option<u8>,
+    /// How long it is good.
+    pub expires: Duration,
+    /// How many may use it.
+    pub receivers: u16,
+}
+
+impl NewCode {
+    /// The same, told whether others can be found beyond the local network.
+    pub fn options(self, wide: bool) -> CodeOptions {
+        let words = self.words.unwrap_or(if wide { WIDE_WORDS } else { LAN_WORDS });
+        CodeOptions { words, expires: self.expires, receivers: self.receivers }
+    }
+}
+
 /// How a code is to be made, as the flags say it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct CodeFlags {
@@ -64,18 +89,18 @@ pub(super) struct CodeFlags {
 }
 
 impl CodeFlags {
-    /// The options of a code that is made.
-    pub(super) fn options(self) -> Result<CodeOptions, String> {
+    /// The code that is to be made.
+    pub(super) fn new_code(self) -> Result<NewCode, String> {
         let default = CodeOptions::default();
-        let words = self.words.unwrap_or(default.words);
-        if !(MIN_WORDS..=MAX_WORDS).contains(&words) {
+        if self.words.is_some_and(|words| !(MIN_WORDS..=MAX_WORDS).contains(&words)) {
             return Err(format!("a code has {MIN_WORDS} to {MAX_WORDS} words: --words {}", default.words));
         }
         let receivers = self.receivers.unwrap_or(default.receivers);
         if receivers == 0 {
             return Err("--receivers 0 would be a code for nobody: give how many may use it".to_owned());
         }
-        Ok(CodeOptions { words, expires: self.expire.map_or(default.expires, Span::duration), receivers })
+        let expires = self.expire.map_or(default.expires, Span::duration);
+        Ok(NewCode { words: self.words, expires, receivers })
     }
 
     /// Where no code is made, none of the flags has a meaning; `because` says why none is.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use argh::{ArgsInfo, FromArgs};
 
 use super::file_name::FileName;
+use super::network::Bootstrap;
 use super::peer::{ContactName, Peer};
 use super::rate::Rate;
 use super::size::Size;
@@ -72,6 +73,15 @@ pub(super) struct Grammar {
     /// the same for what is received only
     #[argh(option, arg_name = "rate")]
     pub(super) limit_down: Option<Rate>,
+    /// begin with this node of the network; may be given several times (or HITHER_BOOTSTRAP, with commas)
+    #[argh(option, arg_name = "address:port")]
+    pub(super) bootstrap: Vec<Bootstrap>,
+    /// do not ask BitTorrent's Mainline where no nearer way leads on (or HITHER_MAINLINE=off)
+    #[argh(switch)]
+    pub(super) no_mainline: bool,
+    /// take no part in the network beyond the local one
+    #[argh(switch)]
+    pub(super) no_network: bool,
     /// print the version
     #[argh(switch, short = 'V')]
     #[allow(dead_code, reason = "answered before argh, which wants a command; here for the help")]
@@ -90,6 +100,7 @@ pub(super) enum Subcommand {
     Share(Share),
     Get(Get),
     ListPeers(ListPeers),
+    Doctor(Doctor),
     Pair(Pair),
     Contacts(Contacts),
     Transfers(Transfers),
@@ -126,7 +137,7 @@ pub(super) struct Send {
     /// the code that `hither receive --new-code` printed on the other side
     #[argh(option, arg_name = "code")]
     pub(super) code: Option<String>,
-    /// how many words the code has: 3 to 8, else 3
+    /// how many words the code has: 3 to 8, else 5, or 3 where it can be used on this network only
     #[argh(option, arg_name = "n")]
     pub(super) words: Option<u8>,
     /// how long the code is good: 90s, 30m, 2h; else an hour
@@ -172,7 +183,7 @@ pub(super) struct Receive {
     /// make a code here; the other side types `hither send FILE --code CODE`
     #[argh(switch)]
     pub(super) new_code: bool,
-    /// how many words the new code has: 3 to 8, else 3
+    /// how many words the new code has: 3 to 8, else 5, or 3 where it can be used on this network only
     #[argh(option, arg_name = "n")]
     pub(super) words: Option<u8>,
     /// how long the new code is good: 90s, 30m, 2h; else an hour
@@ -222,7 +233,16 @@ pub(super) struct Get {
 /// Who is near, who is known, how each would be reached. Also: peers.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "list-peers")]
-pub(super) struct ListPeers {}
+pub(super) struct ListPeers {
+    /// list every node of the network that is known, not only the nearest few
+    #[argh(switch)]
+    pub(super) nodes: bool,
+}
+
+/// What this network lets through, and what to do about it.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "doctor")]
+pub(super) struct Doctor {}
 
 /// Become contacts: make a code, or type the one that the other side has made; or by a QR.
 #[derive(FromArgs, ArgsInfo)]
@@ -237,7 +257,7 @@ pub(super) struct Pair {
     /// read the QR in this picture (PNG or JPEG)
     #[argh(option, arg_name = "file")]
     pub(super) scan: Option<PathBuf>,
-    /// how many words the code has: 3 to 8, else 3
+    /// how many words the code has: 3 to 8, else 5, or 3 where it can be used on this network only
     #[argh(option, arg_name = "n")]
     pub(super) words: Option<u8>,
     /// how long the code is good: 90s, 30m, 2h; else an hour
@@ -447,6 +467,9 @@ pub(super) struct Up {
     /// the directory to receive into, instead of your downloads
     #[argh(option, arg_name = "dir")]
     pub(super) into: Option<PathBuf>,
+    /// everyone can reach this machine: let others begin with it, at port 4242
+    #[argh(switch)]
+    pub(super) public: bool,
     /// show name and id to everyone near, for 10m or for so long
     #[argh(option, arg_name = "time")]
     pub(super) visible: Option<Span>,

@@ -3,6 +3,7 @@
 mod code;
 mod file_name;
 mod grammar;
+mod network;
 mod normal;
 mod peer;
 mod rate;
@@ -15,13 +16,14 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 use hither_protocol::transfer::Ticket;
-use hither_protocol::{CodeOptions, Limits, OpenName};
+use hither_protocol::{Limits, OpenName};
 
 use code::CodeFlags;
-pub use code::TypedCode;
+pub use code::{NewCode, TypedCode};
 pub use file_name::FileName;
 pub use grammar::{ContactsAdd, ContactsCommand, RulesCommand, Shell, TransfersCommand, TransfersResume};
 use grammar::{Grammar, Subcommand};
+pub use network::{Bootstrap, Network, ParseBootstrapError};
 pub(crate) use normal::nearest;
 pub use peer::{ContactName, ParsePeerError, Peer};
 pub use rate::{ParseRateError, Rate};
@@ -33,6 +35,7 @@ use crate::config::own_name;
 use crate::inert::inert;
 
 /// What to do with a command line.
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a program's life")]
 #[derive(Debug, PartialEq)]
 pub enum Parsed {
     /// Run this.
@@ -69,6 +72,8 @@ pub struct Global {
     pub port: Option<u16>,
     /// `--limit`, and `--limit-up` and `--limit-down`, which say more about their direction.
     pub limits: Limits,
+    /// `--no-network`, `--no-mainline` and `--bootstrap`: how others beyond the local network are found.
+    pub network: Network,
 }
 
 /// What to do with a file that exists where one is received.
@@ -132,7 +137,12 @@ pub enum Command {
         stay: bool,
     },
     /// Who is near and who is known.
-    ListPeers,
+    ListPeers {
+        /// List every node of the network that is known.
+        nodes: bool,
+    },
+    /// What this network lets through.
+    Doctor,
     /// Become contacts.
     Pair {
         /// How the two find each other.
@@ -148,6 +158,8 @@ pub enum Command {
     Up {
         /// The directory that what comes goes into, instead of the platform's downloads.
         into: Option<PathBuf>,
+        /// The owner's word that everyone can reach this machine: others begin with it.
+        public: bool,
         /// How long to show name and id to everyone near.
         visible: Option<Span>,
     },
@@ -163,7 +175,7 @@ pub enum Command {
 #[derive(Debug, PartialEq)]
 pub enum ByCode {
     /// One is made here.
-    New(CodeOptions),
+    New(NewCode),
     /// The other side has made it.
     Typed(TypedCode),
 }
@@ -282,7 +294,19 @@ fn arguments_of(grammar: Grammar) -> Result<Arguments, String> {
             send: grammar.limit_up.or(grammar.limit).map(Rate::bytes),
             receive: grammar.limit_down.or(grammar.limit).map(Rate::bytes),
         },
+        network: Network {
+            on: grammar.no_network.then_some(false),
+            mainline: grammar.no_mainline.then_some(false),
+            bootstrap: grammar.bootstrap,
+        },
     };
+    if global.network.on == Some(false) {
+        let public = matches!(&grammar.command, Subcommand::Up(up) if up.public);
+        let flag = [("--bootstrap", !global.network.bootstrap.is_empty()), ("--public", public)];
+        if let Some((flag, _)) = flag.into_iter().find(|(_, given)| *given) {
+            return Err(format!("--no-network and {flag} exclude each other: give one of them"));
+        }
+    }
     let json = global.json;
     Ok(Arguments { global, command: command_of(grammar.command, json)? })
 }
@@ -305,12 +329,10 @@ fn command_of(command: Subcommand, json: bool) -> Result<Command, String> {
                     flags.none("--code")?;
                     Recipient::Code(typed_code(&[code], json)?)
                 }
-                (None, None) => Recipient::Code(ByCode::New(flags.options()?)),
+                (None, None) => Recipient::Code(ByCode::New(flags.new_code()?)),
             };
-            if let (
-                Recipient::Code(ByCode::New(CodeOptions { receivers: 2.., .. })),
-                Content::StandardInput(_),
-            ) = (&to, &content)
+            if let (Recipient::Code(ByCode::New(NewCode { receivers: 2.., .. })), Content::StandardInput(_)) =
+                (&to, &content)
             {
                 return Err("standard input can be read once: --receivers is for paths and text".to_owned());
             }
@@ -319,7 +341,7 @@ fn command_of(command: Subcommand, json: bool) -> Result<Command, String> {
         Subcommand::Receive(receive) => {
             let flags = CodeFlags { words: receive.words, expire: receive.expire, receivers: None };
             let by = match (receive.new_code, receive.code.is_empty()) {
-                (true, true) => Some(ByCode::New(flags.options()?)),
+                (true, true) => Some(ByCode::New(flags.new_code()?)),
                 (true, false) => {
                     return Err("--new-code and a code exclude each other: leave one of them out".to_owned());
                 }
@@ -355,11 +377,12 @@ fn command_of(command: Subcommand, json: bool) -> Result<Command, String> {
             return Err("give the ticket that `hither share` printed: hither get TICKET".to_owned());
         }
         Subcommand::Get(get) => Command::Get { tickets: get.tickets, into: get.into, stay: get.stay },
-        Subcommand::ListPeers(_) => Command::ListPeers,
+        Subcommand::ListPeers(list) => Command::ListPeers { nodes: list.nodes },
+        Subcommand::Doctor(_) => Command::Doctor,
         Subcommand::Pair(pair) => {
             let flags = CodeFlags { words: pair.words, expire: pair.expire, receivers: None };
             let way = match (pair.code.is_empty(), pair.qr, pair.scan) {
-                (true, false, None) => Pairing::Code(ByCode::New(flags.options()?)),
+                (true, false, None) => Pairing::Code(ByCode::New(flags.new_code()?)),
                 (false, false, None) => {
                     flags.none("the code")?;
                     Pairing::Code(typed_code(&pair.code, json)?)
@@ -376,7 +399,7 @@ fn command_of(command: Subcommand, json: bool) -> Result<Command, String> {
         Subcommand::Transfers(transfers) => {
             Command::Transfers(transfers.command.unwrap_or(TransfersCommand::List(grammar::TransfersList {})))
         }
-        Subcommand::Up(up) => Command::Up { into: up.into, visible: up.visible },
+        Subcommand::Up(up) => Command::Up { into: up.into, public: up.public, visible: up.visible },
         Subcommand::Rules(rules) => {
             Command::Rules(rules.command.unwrap_or(RulesCommand::Show(grammar::RulesShow {})))
         }

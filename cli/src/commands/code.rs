@@ -1,18 +1,22 @@
 //! A code, made here or typed here: what both sides of it are told, and how it ends.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::TransferId;
-use hither_protocol::{Code, CodeFailure, CodeFor, CodeId, CodeOptions, EnterFor, Event, Payload};
+use hither_protocol::{Code, CodeFailure, CodeFor, CodeId, EnterFor, Event, Payload, WIDE_WORDS};
 
-use super::failure;
+use super::failure::{self, code::Searched};
 use super::session::Session;
+use crate::args::{ByCode, NewCode};
 use crate::exit::Failure;
 use crate::screen::{self, CodeEvent, Screen, Words, left};
 
-/// How long whoever made a code is looked for.
+/// How long whoever made a code is looked for on the local network, and where nodes have to be found first to ask for it.
 const SEARCH: Duration = Duration::from_secs(10);
+const SEARCH_WIDE: Duration = Duration::from_secs(30);
+/// How long this machine has to find out whether it can be reached from anywhere.
+const SETTLE: Duration = Duration::from_secs(8);
 /// Wrong codes that may be tried on a new one.
 const TRIES: u8 = 3;
 
@@ -70,6 +74,10 @@ pub(super) struct Meeting {
     receivers: Option<u16>,
     came: u16,
     how: How,
+    /// Whether it has as many words as one that is looked for everywhere.
+    wide: bool,
+    /// When to see whether that holds; `None` where nothing is to be seen.
+    look: Option<Instant>,
 }
 
 /// What an event meant for a code.
@@ -86,20 +94,18 @@ pub(super) enum Step {
 
 impl Meeting {
     /// Makes one. It is shown once it is good.
-    pub(super) fn make(
-        session: &Session,
-        purpose: CodeFor,
-        options: CodeOptions,
-        how: How,
-    ) -> Result<Self, Failure> {
+    pub(super) fn make(session: &Session, purpose: CodeFor, new: NewCode, how: How) -> Result<Self, Failure> {
         let aim = match purpose {
             CodeFor::Send { .. } => Aim::Send,
             CodeFor::Receive => Aim::Receive,
             CodeFor::Pair => Aim::Pair,
         };
+        let options = new.options(session.is_wide());
         let made = session.ask(move |node, now| node.make_code(now, purpose, options));
         let id = made.map_err(|error| failure::code::cannot(error, session.records()))?;
-        Ok(Self { id, aim, receivers: Some(options.receivers), came: 0, how })
+        let wide = session.is_wide() && options.words >= WIDE_WORDS;
+        let look = if wide { Instant::now().checked_add(SETTLE) } else { None };
+        Ok(Self { id, aim, receivers: Some(options.receivers), came: 0, how, wide, look })
     }
 
     /// Enters one that the other side has made.
@@ -114,12 +120,19 @@ impl Meeting {
             EnterFor::Receive => Aim::Receive,
             EnterFor::Pair => Aim::Pair,
         };
+        let wide = code.words() >= usize::from(WIDE_WORDS);
         let entered = session.ask(move |node, now| node.enter_code(now, code, purpose));
         let id = entered.map_err(|error| failure::code::cannot(error, session.records()))?;
         let other = aim.other_command();
-        screen
-            .note(&format!("looking for {other} with this code, for {} at most", left(SEARCH.as_secs())))?;
-        Ok(Self { id, aim, receivers: None, came: 0, how: How { aside: false, repeatable: false } })
+        let place = match (wide, session.is_wide()) {
+            (true, true) => "on this network and beyond",
+            (true, false) => "on this network, and beyond as far as nodes are known here",
+            (false, _) => "on this network",
+        };
+        let most = left(session.search().as_secs());
+        screen.note(&format!("looking for {other} with this code {place}, for {most} at most"))?;
+        let how = How { aside: false, repeatable: false };
+        Ok(Self { id, aim, receivers: None, came: 0, how, wide, look: None })
     }
 
     /// Whether it was made here.
@@ -141,6 +154,22 @@ impl Meeting {
     pub(super) fn withdraw(&self, session: &Session) {
         let id = self.id;
         session.ask(move |node, now| node.withdraw_code(now, id));
+    }
+
+    /// Says once, where it is so, that a code for everywhere is good on this network only.
+    pub(super) fn idle(&mut self, session: &Session, screen: &mut Screen) -> Result<(), Failure> {
+        if self.look.is_none_or(|at| at > Instant::now()) {
+            return Ok(());
+        }
+        self.look = None;
+        let reachable = session.ask(|node, _| node.network().is_some_and(|it| !it.reachable.is_empty()));
+        if reachable || self.came > 0 {
+            return Ok(());
+        }
+        screen.note(
+            "So far this machine cannot be reached from outside this network, so the code works on this network only; \
+             `hither doctor` says what to do.",
+        )
     }
 
     /// Deals with an event.
@@ -185,7 +214,8 @@ impl Meeting {
                 ))?;
             }
             Event::CodeFailed { id, why } if *id == ours => {
-                return Ok(Step::Failed(failure::code::entered(*why, self.aim, SEARCH.as_secs())));
+                let searched = Searched { seconds: session.search().as_secs(), wide: self.wide };
+                return Ok(Step::Failed(failure::code::entered(*why, self.aim, searched)));
             }
             _ => {}
         }
@@ -213,7 +243,8 @@ impl Meeting {
             Some(many @ 2..) => format!("On the other sides, {many} in all"),
             _ => "On the other side".to_owned(),
         };
-        screen.note(&format!("{who}, within {good}:"))?;
+        let place = if self.wide { "anywhere" } else { "on this network" };
+        screen.note(&format!("{who}, {place}, within {good}:"))?;
         screen.note(&format!("    {line}"))?;
         if tries < TRIES {
             let are = if tries == 1 { "try is" } else { "tries are" };
@@ -223,6 +254,14 @@ impl Meeting {
             screen.note("Started again within that time, the same command gives the same code.")?;
         }
         Ok(())
+    }
+}
+
+/// How long the other side of a code is looked for, where that is not as usual.
+pub(super) fn search(by: Option<&ByCode>) -> Option<Duration> {
+    match by {
+        Some(ByCode::Typed(code)) => Some(if code.is_wide() { SEARCH_WIDE } else { SEARCH }),
+        Some(ByCode::New(_)) | None => None,
     }
 }
 

@@ -237,6 +237,7 @@ impl Actor {
             interface: Some(loopback.clone()),
             port: 0,
             discovery: Some(Duration::ZERO),
+            mainline: None,
             config: Config {
                 aes: has_aes(),
                 max_datagram: max_datagram(Some(&loopback)),

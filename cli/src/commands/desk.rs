@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::list_peers::Around;
 use crate::exit::{Exit, Failure};
 use crate::home::{Home, HomeLock, make_private_directory, private_options};
-use crate::screen::{PeerRow, Transfer, TransferState};
+use crate::screen::{Check, NodeRow, PeerRow, Transfer, TransferState};
 
 /// How often the process that has the home looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -39,6 +39,8 @@ pub(super) enum Request {
     List,
     /// Who is near.
     Peers,
+    /// What this network lets through.
+    Doctor,
     /// Let one stand still.
     Pause(TransferId),
     /// Go on with one.
@@ -54,6 +56,8 @@ pub(super) enum Answer {
     Transfers(Vec<Transfer>),
     /// Who is near.
     Around(Around),
+    /// What this network lets through.
+    Checks(Vec<Check>),
     /// It was done.
     Done,
     /// It was not.
@@ -73,11 +77,19 @@ pub(super) struct Desk {
     waiting: Vec<(Ticket, Request)>,
     /// Transfers that were given up and whose files are being removed.
     removing: Vec<(Ticket, TransferId)>,
+    /// Those who wait for what the network lets through.
+    examining: Vec<Ticket>,
 }
 
 impl Desk {
     pub(super) fn new(home: &Home) -> Self {
-        Self { directory: home.desk(), looked: None, waiting: Vec::new(), removing: Vec::new() }
+        Self {
+            directory: home.desk(),
+            looked: None,
+            waiting: Vec::new(),
+            removing: Vec::new(),
+            examining: Vec::new(),
+        }
     }
 
     /// The next request, if it is time to look and there is one.
@@ -135,6 +147,23 @@ impl Desk {
         self.removing = removing;
         let removed: Vec<(Ticket, TransferId)> = removed;
         removed.iter().for_each(|(ticket, _)| self.answer(ticket, &Answer::Done));
+    }
+
+    /// Answers a request once it is known what the network lets through.
+    pub(super) fn answer_once_examined(&mut self, ticket: Ticket) {
+        self.examining.push(ticket);
+    }
+
+    /// Whether anybody waits for that.
+    pub(super) fn is_doctor_wanted(&self) -> bool {
+        !self.examining.is_empty()
+    }
+
+    /// Answers those who wait for what the network lets through.
+    pub(super) fn answer_doctor(&mut self, checks: &[Check]) {
+        for ticket in std::mem::take(&mut self.examining) {
+            self.answer(&ticket, &Answer::Checks(checks.to_vec()));
+        }
     }
 
     /// The node has ended, and with it whatever it was removing.
@@ -271,6 +300,7 @@ impl Request {
         match self {
             Self::List => json!({"do": "list"}),
             Self::Peers => json!({"do": "peers"}),
+            Self::Doctor => json!({"do": "doctor"}),
             Self::Pause(transfer) => json!({"do": "pause", "transfer": transfer.to_string()}),
             Self::Resume(transfer) => json!({"do": "resume", "transfer": transfer.to_string()}),
             Self::Cancel(transfer) => json!({"do": "cancel", "transfer": transfer.to_string()}),
@@ -283,6 +313,7 @@ impl Request {
         match value["do"].as_str()? {
             "list" => Some(Self::List),
             "peers" => Some(Self::Peers),
+            "doctor" => Some(Self::Doctor),
             "pause" => transfer().map(Self::Pause),
             "resume" => transfer().map(Self::Resume),
             "cancel" => transfer().map(Self::Cancel),
@@ -297,8 +328,10 @@ impl Answer {
             Self::Transfers(rows) => {
                 json!({"transfers": rows.iter().map(row_value).collect::<Vec<_>>()})
             }
-            Self::Around(Around { peers, visible }) => json!({
+            Self::Checks(checks) => json!({"checks": checks.iter().map(Check::value).collect::<Vec<_>>()}),
+            Self::Around(Around { peers, nodes, visible }) => json!({
                 "peers": peers.iter().map(PeerRow::value).collect::<Vec<_>>(),
+                "nodes": nodes.as_ref().map(|nodes| nodes.iter().map(NodeRow::value).collect::<Vec<_>>()),
                 "visible": visible.as_ref().map(|(name, left)| json!([name.as_str(), left.as_secs()])),
             }),
             Self::Done => json!({"done": true}),
@@ -311,8 +344,16 @@ impl Answer {
         if let Some(rows) = value["transfers"].as_array() {
             return rows.iter().map(parse_row).collect::<Option<_>>().map(Self::Transfers);
         }
+        if let Some(checks) = value["checks"].as_array() {
+            return checks.iter().map(Check::parse).collect::<Option<_>>().map(Self::Checks);
+        }
         if let Some(peers) = value["peers"].as_array() {
             let peers = peers.iter().map(PeerRow::parse).collect::<Option<_>>()?;
+            let nodes = value["nodes"].as_array();
+            let nodes = match nodes {
+                Some(nodes) => Some(nodes.iter().map(NodeRow::parse).collect::<Option<_>>()?),
+                None => None,
+            };
             let visible = match &value["visible"] {
                 Value::Null => None,
                 shown => {
@@ -320,7 +361,7 @@ impl Answer {
                     Some((name, Duration::from_secs(shown[1].as_u64()?)))
                 }
             };
-            return Some(Self::Around(Around { peers, visible }));
+            return Some(Self::Around(Around { peers, nodes, visible }));
         }
         if value["done"] == true {
             return Some(Self::Done);

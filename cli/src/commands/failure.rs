@@ -590,7 +590,9 @@ fn unreachable_exit(why: Unreachable) -> Exit {
 
 fn unreachable_words(why: Unreachable, who: &str) -> String {
     match why {
-        Unreachable::NotFound => format!("{who} was not found on this network, and no address is known"),
+        Unreachable::NotFound => {
+            format!("{who} was not found on this network nor, by their id, beyond it")
+        }
         Unreachable::NoAnswer => format!("{who} did not answer where they were last known to be"),
         Unreachable::OtherVersion => format!("{who} speaks another version of the protocol"),
     }
@@ -599,8 +601,8 @@ fn unreachable_words(why: Unreachable, who: &str) -> String {
 fn unreachable_next(why: Unreachable, who: &str) -> String {
     match why {
         Unreachable::NotFound => format!(
-            "Is {who} running `hither receive` or `hither up`, on this network? Elsewhere, name the address: --to \
-             ID@ADDRESS:PORT, as the other side prints it."
+            "Is {who} running `hither receive` or `hither up`? `hither doctor` says on either side what its network lets \
+             through. Where the address is known, name it: --to ID@ADDRESS:PORT, as the other side prints it."
         ),
         Unreachable::NoAnswer => {
             format!(

@@ -6,14 +6,17 @@
 //! - `course`: what happens to a transfer between its start and its end; `typed`: the command to go on with
 //! - `outgoing`: a transfer from the offer to the receipt
 //! - `code`: a code, made or typed here; `send_by_code`, `pair`: what it is for; `keep`: whoever was met becomes a contact
+//! - `bootstrap`: the nodes to begin with, as addresses
 //! - `desk`: how a second command asks the process that has the home
 //! - `meter`: progress of a transfer; `pace`: its rate
 
+mod bootstrap;
 mod code;
 mod contacts;
 mod course;
 mod demo;
 mod desk;
+mod doctor;
 mod failure;
 mod get;
 mod id;
@@ -54,6 +57,7 @@ pub(crate) fn run(arguments: Arguments, typed: &Typed, screen: &mut Screen) -> R
     let home = &Home::open(global.home.as_deref())?;
     let config = &Config::load(&home.config_file())?;
     global.interface = global.interface.or_else(|| config.interface.clone());
+    global.network = std::mem::take(&mut global.network).or(config.network.clone());
     global.limits.send = global.limits.send.or(config.limits.send);
     global.limits.receive = global.limits.receive.or(config.limits.receive);
     let global = &global;
@@ -71,10 +75,11 @@ pub(crate) fn run(arguments: Arguments, typed: &Typed, screen: &mut Screen) -> R
         Command::Get { tickets, into, stay } => {
             get::run(global, home, &tickets, into.as_ref(), stay, typed, screen)
         }
-        Command::ListPeers => list_peers::run(global, home, screen),
+        Command::ListPeers { nodes } => list_peers::run(global, home, nodes, screen),
+        Command::Doctor => doctor::run(global, home, screen),
         Command::Contacts(command) => contacts::run(global, home, &command, screen),
         Command::Transfers(command) => transfers::run(global, home, &command, typed, screen),
-        Command::Up { into, visible } => up::run(global, home, config, into, visible, screen),
+        Command::Up { into, public, visible } => up::run(global, home, config, into, public, visible, screen),
         Command::Rules(command) => rules::run(home, config, &command, screen),
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use hither_protocol::identity::PeerId;
 use hither_protocol::{CodeFor, EnterFor, Payload, Rules, safety_words};
 
-use super::code::{How, Meeting, Step};
-use super::session::{Next, Part, Session, is_interrupted};
+use super::code::{self, How, Meeting, Step};
+use super::session::{Needs, Next, Part, Session, is_interrupted};
 use super::{id, keep};
 use crate::args::{ByCode, ContactName, Global, Pairing, TypedCode};
 use crate::exit::{Exit, Failure};
@@ -38,7 +38,8 @@ pub(super) fn run(
     };
     refuse_unattended(name.as_ref(), screen)?;
     let part = if matches!(by, ByCode::New(_)) { Part::Offering } else { Part::Reaching };
-    let session = Session::open(global, home, "pair", part, Rules::default(), screen)?;
+    let needs = Needs { search: code::search(Some(&by)), ..Needs::default() };
+    let session = Session::open_with(global, home, "pair", part, Rules::default(), needs, screen)?;
     let outcome = meet(&session, by, screen).and_then(|peer| add(&session, peer, name, None, screen));
     session.close();
     outcome
@@ -91,9 +92,9 @@ fn scan(file: &Path) -> Result<Payload, Failure> {
 /// Waits until both sides have proven the code.
 fn meet(session: &Session, by: ByCode, screen: &mut Screen) -> Result<PeerId, Failure> {
     let mut meeting = match by {
-        ByCode::New(options) => {
+        ByCode::New(new) => {
             let how = How { aside: false, repeatable: true };
-            Meeting::make(session, CodeFor::Pair, options, how)?
+            Meeting::make(session, CodeFor::Pair, new, how)?
         }
         ByCode::Typed(code) => Meeting::enter(session, code.code(), EnterFor::Pair, screen)?,
     };
@@ -107,6 +108,7 @@ fn meet(session: &Session, by: ByCode, screen: &mut Screen) -> Result<PeerId, Fa
             Next::Told(..) | Next::Tick => {}
             Next::Interrupted => return Err(session.interrupted("Nobody was added.")),
         }
+        meeting.idle(session, screen)?;
     }
 }
 

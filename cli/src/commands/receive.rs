@@ -10,9 +10,9 @@ use hither_protocol::{CodeFor, EnterFor, Event, LinkLoss, Rules};
 use hither_runtime_smol::Pipes;
 use tempfile::TempDir;
 
-use super::code::{How, Meeting, Step};
+use super::code::{self, How, Meeting, Step};
 use super::inbox::{Inbox, Manner, Outcome};
-use super::session::{Next, Part, Session};
+use super::session::{Needs, Next, Part, Session};
 use super::{Typed, course, failure, keep};
 use crate::args::{ByCode, Destination, Global, Peer, Span, TypedCode};
 use crate::config::Config;
@@ -69,9 +69,9 @@ pub(super) fn run(
     if let Some(Peer::Address(at)) = from {
         rules.expected = BTreeSet::from([at.peer]);
     }
-    let pipes = Pipes { input: None, output };
+    let needs = Needs { pipes: Pipes { input: None, output }, search: code::search(by.as_ref()) };
     let (part, first) = (Part::Reachable, rules.clone());
-    let session = Session::open_with_pipes(global, home, "receive", part, first, pipes, screen)?;
+    let session = Session::open_with(global, home, "receive", part, first, needs, screen)?;
     let shown = visible.or(config.visible).map(|lasts| session.show(config, lasts, screen)).transpose();
     let outcome = shown.and_then(|_| wait(&session, from, by, rules, manner, typed, screen));
     session.close();
@@ -141,6 +141,9 @@ fn wait(
             }
         }
         inbox.tick(session, screen)?;
+        if let Some(sender) = &mut sender {
+            sender.meeting.idle(session, screen)?;
+        }
         // Transfers that began meanwhile are not cut off.
         match failure.take() {
             kept if inbox.is_busy() => failure = kept,
@@ -208,9 +211,9 @@ impl Sender {
         screen: &mut Screen,
     ) -> Result<Self, Failure> {
         let meeting = match by {
-            ByCode::New(options) => {
+            ByCode::New(new) => {
                 let how = How { aside, repeatable: true };
-                Meeting::make(session, CodeFor::Receive, options, how)?
+                Meeting::make(session, CodeFor::Receive, new, how)?
             }
             ByCode::Typed(code) => Meeting::enter(session, code.code(), EnterFor::Receive, screen)?,
         };

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use super::outgoing::{Kind, Outgoing};
 use super::receive::{absolute, spool};
-use super::session::{Next, Part, Session};
-use super::{Typed, course, failure, send_by_code};
+use super::session::{Needs, Next, Part, Session};
+use super::{Typed, code, course, failure, send_by_code};
 use crate::args::{ByCode, Content, Global, Recipient};
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
@@ -37,7 +37,11 @@ pub(super) fn run(
         Sending::Stream(_) => Some(Box::new(std::io::stdin())),
         Sending::Paths { .. } => None,
     };
-    let pipes = Pipes { input, output: None };
+    let search = match &to {
+        Recipient::Code(by) => code::search(Some(by)),
+        Recipient::Peer(_) => None,
+    };
+    let needs = Needs { pipes: Pipes { input, output: None }, search };
     // A line of text is gone with this process, so there is nothing to go on with.
     let passing = spool.is_some();
     let rules = Rules { forgetful: passing, ..Rules::default() };
@@ -46,7 +50,7 @@ pub(super) fn run(
         Recipient::Code(ByCode::New(_)) => Part::Offering,
         Recipient::Code(ByCode::Typed(_)) => Part::Reaching,
     };
-    let session = Session::open_with_pipes(global, home, "send", part, rules, pipes, screen)?;
+    let session = Session::open_with(global, home, "send", part, rules, needs, screen)?;
     let outcome = match to {
         Recipient::Peer(to) => {
             session.recipient(&to).and_then(|peer| transfer(&session, peer, what, typed.line(), screen))

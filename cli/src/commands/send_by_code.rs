@@ -29,9 +29,9 @@ pub(super) fn run(
     };
     let repeatable = !passing && rest.is_none();
     let meeting = match by {
-        ByCode::New(options) => {
+        ByCode::New(new) => {
             let how = How { aside: false, repeatable };
-            Meeting::make(session, CodeFor::Send { paths }, options, how)?
+            Meeting::make(session, CodeFor::Send { paths }, new, how)?
         }
         ByCode::Typed(code) => Meeting::enter(session, code.code(), EnterFor::Send { paths }, screen)?,
     };
@@ -66,6 +66,7 @@ impl Sender {
                 Next::Tick => {}
                 Next::Interrupted => return Err(session.interrupted(&self.left_behind(session))),
             }
+            self.meeting.idle(session, screen)?;
             for outgoing in &mut self.under_way {
                 outgoing.tick(session, screen)?;
             }

@@ -1,39 +1,48 @@
 //! A running node on a home for as long as a command lasts: its start, its events, names of contacts, Ctrl-C.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use hither_protocol::dht::Scope;
 use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::TransferId;
-use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView, Trust};
+use hither_protocol::{AnswerError, Config, Contact, Event, Node, Rules, TransferView, Trust, WideConfig};
 use hither_runtime_smol::interrupt::Interrupts;
+use hither_runtime_smol::mainline::MainlineSettings;
 use hither_runtime_smol::{Options, Pipes, Runtime, has_aes, max_datagram};
 
 use super::desk::{Answer, Desk, Request, Ticket};
-use super::{failure, id, list_peers};
+use super::doctor::Examination;
+use super::{bootstrap, failure, id, list_peers};
 use crate::args::{Global, Peer, Span, nearest};
 use crate::config::{Config as Own, host_name};
 use crate::exit::{Exit, Failure};
 use crate::home::{Home, HomeLock};
 use crate::inert::inert;
-use crate::screen::{self, Screen, Transfer, TransferState};
+use crate::screen::{self, Road, Screen, Transfer, TransferState};
 
 /// The port that others expect, and that a firewall may let through.
-const PORT: u16 = 4242;
+pub(super) const PORT: u16 = 4242;
 /// How often Ctrl-C and progress are looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 /// How long a peer at a given address has before it is looked for elsewhere.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// How long a peer is looked for on the local network, and where nodes are to be asked that have to be found first.
+const SEARCH: Duration = Duration::from_secs(10);
+const SEARCH_WIDE: Duration = Duration::from_secs(15);
 /// How long saying goodbye may take.
 const GRACE: Duration = Duration::from_secs(4);
 
 /// How the node takes part in the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
+    /// Others are to reach it, everyone can, and it is where they begin: its owner says so.
+    Public,
     /// Others are to reach it: at the known port, if that is free.
     Reachable,
     /// The same, and it takes nothing from them.
@@ -44,6 +53,30 @@ pub(super) enum Part {
     Dialling,
     /// Only its records are wanted.
     None,
+}
+
+/// What only some commands need.
+#[derive(Default)]
+pub(super) struct Needs {
+    /// What the node is fed, or feeds.
+    pub(super) pipes: Pipes,
+    /// How long someone is looked for, where that is not as usual.
+    pub(super) search: Option<Duration>,
+}
+
+/// What the node was told of the network at its start.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Whether only its records are wanted.
+    pub(super) apart: bool,
+    /// Whether it is kept to one interface.
+    pub(super) kept: bool,
+    /// How many nodes it was given to begin with.
+    pub(super) bootstrap: usize,
+    /// Whether others are to find it.
+    pub(super) publishes: bool,
+    /// The port that was asked for.
+    pub(super) port: Option<u16>,
 }
 
 /// What happened.
@@ -65,12 +98,27 @@ pub(super) struct Session {
     records: PathBuf,
     /// Whether offers are taken.
     takes_offers: bool,
+    /// How long someone is looked for.
+    search: Duration,
+    /// Whether others can be found beyond the local network, as far as that is known without asking anyone.
+    wide: bool,
+    /// Over which roads there are links.
+    roads: RefCell<BTreeMap<PeerId, Road>>,
+    started: Instant,
+    told: Told,
+    /// What `doctor` finds out in this process, while it does.
+    examination: RefCell<Option<Examination>>,
     desk: RefCell<Desk>,
     // Dropped last: the home is free once the node has ended.
     _lock: HomeLock,
 }
 
 impl Part {
+    /// Whether others are to find it.
+    fn publishes(self) -> bool {
+        matches!(self, Self::Public | Self::Reachable | Self::Offering)
+    }
+
     /// The part of a command that reaches this peer.
     pub(super) fn reaching(peer: &Peer) -> Self {
         match peer {
@@ -90,20 +138,20 @@ impl Session {
         rules: Rules,
         screen: &mut Screen,
     ) -> Result<Self, Failure> {
-        Self::open_with_pipes(global, home, command, part, rules, Pipes::default(), screen)
+        Self::open_with(global, home, command, part, rules, Needs::default(), screen)
     }
 
-    /// The same with what the node is fed, or feeds.
-    pub(super) fn open_with_pipes(
+    /// The same with what only some commands need.
+    pub(super) fn open_with(
         global: &Global,
         home: &Home,
         command: &str,
         part: Part,
         rules: Rules,
-        pipes: Pipes,
+        needs: Needs,
         screen: &mut Screen,
     ) -> Result<Self, Failure> {
-        Self::start(home.lock(command)?, global, home, part, rules, pipes, screen)
+        Self::start(home.lock(command)?, global, home, part, rules, needs, screen)
     }
 
     /// The same on a home that this process has.
@@ -115,7 +163,7 @@ impl Session {
         rules: Rules,
         screen: &mut Screen,
     ) -> Result<Self, Failure> {
-        Self::start(lock, global, home, part, rules, Pipes::default(), screen)
+        Self::start(lock, global, home, part, rules, Needs::default(), screen)
     }
 
     fn start(
@@ -124,7 +172,7 @@ impl Session {
         home: &Home,
         part: Part,
         rules: Rules,
-        pipes: Pipes,
+        Needs { pipes, search }: Needs,
         screen: &mut Screen,
     ) -> Result<Self, Failure> {
         let identity = id::identity(home, screen)?;
@@ -133,14 +181,26 @@ impl Session {
         let records = home.contacts();
         let port = match (part, global.port) {
             (Part::None, _) | (Part::Reaching | Part::Dialling, None) => 0,
-            (Part::Reachable | Part::Offering | Part::Reaching | Part::Dialling, Some(port)) => port,
-            (Part::Reachable | Part::Offering, None) => free_port(),
+            (_, Some(port)) => port,
+            (Part::Public | Part::Reachable | Part::Offering, None) => free_port(),
         };
+        let wide = wide(part, global, screen)?;
+        let begins = wide.as_ref().is_some_and(|wide| wide.mainline || !wide.bootstrap.is_empty());
+        let told = Told {
+            apart: part == Part::None,
+            kept: global.interface.is_some(),
+            bootstrap: wide.as_ref().map_or(0, |wide| wide.bootstrap.len()),
+            publishes: part.publishes(),
+            port: global.port,
+        };
+        let search = search.unwrap_or(if begins { SEARCH_WIDE } else { SEARCH });
         let config = Config {
             aes: has_aes(),
             max_datagram: max_datagram(global.interface.as_deref()),
             rules,
             limits: global.limits,
+            reach_within: search,
+            wide,
             ..Config::default()
         };
         let options = Options {
@@ -150,15 +210,28 @@ impl Session {
             discovery: match part {
                 Part::None => None,
                 Part::Dialling => Some(PATIENCE),
-                Part::Reachable | Part::Offering | Part::Reaching => Some(Duration::ZERO),
+                Part::Public | Part::Reachable | Part::Offering | Part::Reaching => Some(Duration::ZERO),
             },
+            mainline: config.wide.as_ref().is_some_and(|it| it.mainline).then(MainlineSettings::default),
             config,
         };
         let runtime =
             Runtime::start_with_pipes(options, identity, pipes).map_err(|error| failure::start(&error))?;
-        let (takes_offers, desk) = (part == Part::Reachable, RefCell::new(Desk::new(home)));
-        let mut session =
-            Self { runtime, contacts: Vec::new(), me, records, takes_offers, desk, _lock: lock };
+        let mut session = Self {
+            runtime,
+            contacts: Vec::new(),
+            me,
+            records,
+            takes_offers: matches!(part, Part::Public | Part::Reachable),
+            search,
+            wide: begins,
+            started: Instant::now(),
+            told,
+            roads: RefCell::default(),
+            examination: RefCell::default(),
+            desk: RefCell::new(Desk::new(home)),
+            _lock: lock,
+        };
         loop {
             match session.next()? {
                 Next::Event(Event::Ready) => break,
@@ -166,7 +239,11 @@ impl Session {
                 Next::Interrupted => return Err(session.interrupted("Nothing was done.")),
             }
         }
-        session.contacts = session.ask(|node, _| node.contacts());
+        let (contacts, network) = session.ask(|node, _| (node.contacts(), node.network()));
+        session.contacts = contacts;
+        // Nodes of the local network lead nowhere else.
+        let everywhere = |at: &SocketAddr| Scope::of(at.ip()) == Scope::Global;
+        session.wide |= network.is_some_and(|network| network.remembered.iter().any(everywhere));
         Ok(session)
     }
 
@@ -178,6 +255,32 @@ impl Session {
     /// Where its records are.
     pub(super) fn records(&self) -> &Path {
         &self.records
+    }
+
+    /// How long someone is looked for.
+    pub(super) fn search(&self) -> Duration {
+        self.search
+    }
+
+    /// Whether others can be found beyond the local network, as far as that is known without asking anyone: nodes to
+    /// begin with are configured or remembered, or Mainline may be asked.
+    pub(super) fn is_wide(&self) -> bool {
+        self.wide
+    }
+
+    /// For how long it has been running.
+    pub(super) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What it was told of the network at its start.
+    pub(super) fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// Over which road there is a link to a peer, if there is one.
+    pub(super) fn road(&self, peer: PeerId) -> Option<Road> {
+        self.roads.borrow().get(&peer).copied()
     }
 
     /// Where it can be reached.
@@ -203,9 +306,43 @@ impl Session {
         }
         match self.runtime.next_event(Some(TICK)) {
             Some(Event::StorageFailed(error)) => Err(failure::records(&error, &self.records)),
-            Some(event) => Ok(Next::Event(event)),
+            Some(event) => {
+                self.note(&event);
+                Ok(Next::Event(event))
+            }
             None => Ok(Next::Tick),
         }
+    }
+
+    /// What this session itself wants to know of an event.
+    fn note(&self, event: &Event) {
+        match event {
+            Event::Connected { peer, road, .. } => {
+                let road = match road {
+                    hither_protocol::Road::Lan => Road::Lan,
+                    hither_protocol::Road::Direct => Road::Direct,
+                };
+                self.roads.borrow_mut().insert(*peer, road);
+            }
+            Event::Disconnected { peer, .. } => {
+                self.roads.borrow_mut().remove(peer);
+            }
+            Event::FoundOneself { .. } => {
+                if let Some(examination) = self.examination.borrow_mut().as_mut() {
+                    examination.found(event);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes on with an examination, which begins if there is none. Gives what it came to, once.
+    pub(super) fn examine(&self) -> Option<Vec<screen::Check>> {
+        let mut examination = self.examination.borrow_mut();
+        let going_on = examination.get_or_insert_with(Examination::begin);
+        let checks = going_on.carry_on(self)?;
+        *examination = None;
+        Some(checks)
     }
 
     /// Waits until what was asked for is on the disk.
@@ -235,6 +372,11 @@ impl Session {
     pub(super) fn serve(&self) -> Option<Next> {
         let mut desk = self.desk.borrow_mut();
         let mut told = None;
+        if desk.is_doctor_wanted()
+            && let Some(checks) = self.examine()
+        {
+            desk.answer_doctor(&checks);
+        }
         desk.answer_removed(|transfer| {
             self.transfer(transfer).is_none() && self.ask(|node, _| node.is_settled())
         });
@@ -243,6 +385,7 @@ impl Session {
             match request {
                 Request::List => desk.answer(&ticket, &Answer::Transfers(self.transfers())),
                 Request::Peers => desk.answer(&ticket, &Answer::Around(list_peers::around(self))),
+                Request::Doctor => desk.answer_once_examined(ticket),
                 Request::Pause(transfer) => {
                     let paused = self.ask(move |node, now| node.pause(now, transfer));
                     told = paused.is_ok().then_some(Next::Told(transfer, true));
@@ -381,6 +524,12 @@ impl Session {
         for address in &addresses {
             screen.note(&format!("    hither send FILE --to {id}@{address}"))?;
         }
+        if self.is_wide() {
+            screen.note(
+                "Where this machine can be reached from anywhere (`hither doctor`), the id is enough:",
+            )?;
+            screen.note(&format!("    hither send FILE --to {id}"))?;
+        }
         screen.note("Contacts on the same network need only your name, without an address.")?;
         if addresses.is_empty() {
             screen.note("This machine is on no network now; it will be reachable when it is.")?;
@@ -394,6 +543,20 @@ fn answer_to(outcome: Result<(), AnswerError>) -> Answer {
         Ok(()) => Answer::Done,
         Err(_) => Answer::Failed(failure::no_transfer()),
     }
+}
+
+/// How the node takes part in the network beyond the local one.
+fn wide(part: Part, global: &Global, screen: &mut Screen) -> Result<Option<WideConfig>, Failure> {
+    if part == Part::None || !global.network.is_on() {
+        return Ok(None);
+    }
+    let kept = global.interface.is_some();
+    Ok(Some(WideConfig {
+        publish: part.publishes(),
+        public: part == Part::Public,
+        mainline: global.network.asks_mainline(kept),
+        bootstrap: bootstrap::addresses(&global.network.bootstrap, kept, screen)?,
+    }))
 }
 
 /// The known port, or any where another program has it.

@@ -49,7 +49,7 @@ fn alone(
     let session = Session::open_locked(lock, global, home, Part::None, Rules::default(), screen)?;
     let act = |request: Request| {
         match request {
-            Request::List | Request::Peers | Request::Resume(_) => return Ok(()),
+            Request::List | Request::Peers | Request::Doctor | Request::Resume(_) => return Ok(()),
             Request::Pause(transfer) => session.ask(move |node, now| node.pause(now, transfer)),
             Request::Cancel(transfer) => session.ask(move |node, now| node.cancel(now, transfer)),
         }
@@ -85,7 +85,7 @@ fn rows(answer: Answer) -> Result<Vec<Transfer>, Failure> {
     match answer {
         Answer::Transfers(rows) => Ok(rows),
         Answer::Failed(failure) => Err(failure),
-        Answer::Done | Answer::Around(_) => {
+        Answer::Done | Answer::Around(_) | Answer::Checks(_) => {
             Err(Failure::new(Exit::Fault, "the hither that is running here lists no transfers"))
         }
     }

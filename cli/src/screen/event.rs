@@ -8,9 +8,11 @@ use hither_protocol::identity::PeerId;
 use hither_protocol::{DropReason, OpenName};
 use serde_json::{Value, json};
 
+use super::check::Check;
 use super::code::CodeEvent;
 use super::course::{Course, Transfer};
 use super::human::{count, duration, left, rate, size};
+use super::node::NodeRow;
 use super::peer::PeerRow;
 use crate::config::OwnRules;
 use crate::exit::Failure;
@@ -91,6 +93,15 @@ pub enum Event {
     },
     /// A peer, near or known.
     Peer(PeerRow),
+    /// A node of the network.
+    Node(NodeRow),
+    /// One thing that was looked at, of what this network lets through.
+    Check(Check),
+    /// Others can begin with this node at these addresses.
+    Bootstrap {
+        /// Where.
+        addresses: Vec<SocketAddr>,
+    },
     /// Words that only this node and a contact have in common.
     Safety {
         /// Who.
@@ -263,9 +274,11 @@ impl Delivery {
 impl Event {
     /// Whether it is what the command was run for, and so belongs on standard output.
     pub(super) fn is_data(&self) -> bool {
-        let listed = matches!(self, Self::Peer(_) | Self::Transfer(_) | Self::Rules(_));
+        let listed = matches!(self, Self::Peer(_) | Self::Node(_) | Self::Transfer(_) | Self::Rules(_));
+        let looked_at = matches!(self, Self::Check(_) | Self::Bootstrap { .. });
         let shown = matches!(self, Self::Id { .. } | Self::Message { .. } | Self::Ticket { .. });
         listed
+            || looked_at
             || shown
             || matches!(self, Self::Link { .. } | Self::Safety { .. })
             || matches!(self, Self::Code(code) if code.is_data())
@@ -305,6 +318,12 @@ impl Event {
             }),
             Self::Sent { id, state } => json!({"event": "sent", "id": id, "state": state.name()}),
             Self::Peer(peer) => peer.value(),
+            Self::Node(node) => node.value(),
+            Self::Check(check) => check.value(),
+            Self::Bootstrap { addresses } => {
+                let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+                json!({"event": "bootstrap", "addresses": addresses})
+            }
             Self::Safety { peer, contact, words } => {
                 json!({"event": "safety", "peer": peer.to_string(), "contact": contact, "words": words})
             }
@@ -388,6 +407,13 @@ impl Event {
                 Delivery::Waiting => "kept here; delivered when the peer can be reached".to_owned(),
             },
             Self::Peer(peer) => peer.human(),
+            Self::Node(node) => node.human(),
+            Self::Check(check) => check.human(),
+            // As it stands in a configuration.
+            Self::Bootstrap { addresses } => {
+                let addresses: Vec<String> = addresses.iter().map(|at| format!("\"{at}\"")).collect();
+                format!("bootstrap = [{}]", addresses.join(", "))
+            }
             Self::Safety { words, .. } => {
                 let rows: Vec<String> = words.chunks(4).map(|row| format!("    {}", row.join(" "))).collect();
                 rows.join("\n")

@@ -1,11 +1,13 @@
 //! The one way to the terminal: data on standard output, all else on standard error, or JSON lines.
 
 mod answers;
+mod check;
 mod code;
 mod course;
 mod editor;
 mod event;
 mod human;
+mod node;
 mod output;
 mod peer;
 mod progress;
@@ -19,11 +21,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
+pub use check::{Check, CheckState};
 pub use code::{CodeEvent, Words};
 pub(crate) use course::short;
 pub use course::{Course, Pauser, Transfer, TransferState};
 pub use event::{Delivery, Event, Progress, Road};
 pub use human::{count, duration, left, rate, size};
+pub use node::NodeRow;
 pub use output::content_output;
 pub use peer::{PeerRow, PeerState, taken};
 use progress::ProgressLines;

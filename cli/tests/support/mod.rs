@@ -5,6 +5,8 @@
 #[cfg(unix)]
 pub mod person;
 pub mod picture;
+#[cfg(target_os = "linux")]
+pub mod world;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -68,9 +70,7 @@ impl Node {
             .arg(self.path("home"))
             .args(["--interface", "lo", "--port", port])
             .args(arguments);
-        for variable in ["HITHER_HOME", "HITHER_INTERFACE", "HITHER_PASSPHRASE_FILE"] {
-            command.env_remove(variable);
-        }
+        alone(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -99,6 +99,14 @@ impl Node {
     pub fn add_contact(&self, name: &str, other: &Node) {
         self.run(&["contacts", "add", name, &other.id()]).expect(0);
     }
+}
+
+/// Nothing of this machine's settings, and nothing that leads beyond it.
+pub fn alone(command: &mut Command) {
+    for variable in ["HITHER_HOME", "HITHER_INTERFACE", "HITHER_PASSPHRASE_FILE", "HITHER_BOOTSTRAP"] {
+        command.env_remove(variable);
+    }
+    command.env("HITHER_MAINLINE", "off");
 }
 
 /// A running program.

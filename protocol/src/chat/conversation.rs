@@ -123,7 +123,7 @@ impl Chat {
                     self.peers.entry(peer).or_default().count = count;
                 }
             }
-            Table::Contacts | Table::Inbox | Table::Transfers | Table::Codes => {}
+            Table::Contacts | Table::Inbox | Table::Transfers | Table::Codes | Table::Nodes => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! One Ed25519 key: it signs, and its Montgomery form proves itself in handshakes.
 
 use curve25519_dalek::edwards::CompressedEdwardsY;
+use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -62,6 +63,13 @@ impl PeerId {
         x25519_dalek::PublicKey::from(point.to_montgomery().to_bytes())
     }
 
+    /// This key times `factor`, canonically encoded: a key that nobody can tell is this one's who does not know both,
+    /// as Tor blinds those of its services (rend-spec-v3, appendix A.2).
+    pub(crate) fn blinded(&self, factor: &Scalar) -> [u8; 32] {
+        let point = CompressedEdwardsY(self.0).decompress().unwrap_or_default();
+        (factor * point).compress().0
+    }
+
     /// Whether `signature` is this peer's over `message`, by the strict rule.
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.0)
@@ -109,6 +117,12 @@ impl Identity {
     /// Signs `message`. The caller puts a label of its own in front.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         SigningKey::from_bytes(&self.secret).sign(message).to_bytes()
+    }
+
+    /// The secret half of the id's [`PeerId::blinded`]. Whoever is handed it must wipe it.
+    pub(crate) fn blinded(&self, factor: &Scalar) -> Scalar {
+        let secret = Zeroizing::new(SigningKey::from_bytes(&self.secret).to_scalar());
+        *secret * factor
     }
 
     /// The X25519 secret key that handshakes prove.

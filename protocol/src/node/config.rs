@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Limits, Standing};
+use super::{Limits, Standing, WideConfig};
 use crate::identity::PeerId;
 
 /// What a node is told once, at its start.
@@ -23,6 +23,8 @@ pub struct Config {
     pub rules: Rules,
     /// How fast transfers may be.
     pub limits: Limits,
+    /// How others are found beyond the local network; not at all if `None`.
+    pub wide: Option<WideConfig>,
 }
 
 impl Default for Config {
@@ -34,6 +36,7 @@ impl Default for Config {
             reach_within: Duration::from_secs(10),
             rules: Rules::default(),
             limits: Limits::default(),
+            wide: None,
         }
     }
 }

@@ -317,6 +317,17 @@ pub enum Event {
     NearbyChanged,
     /// The time is over for which this node showed itself to everyone near.
     Hidden,
+    /// A search for this node in the network, as others would make it, is over.
+    FoundOneself {
+        /// In which round its record was found, from 1; `None` if it was not.
+        found_in: Option<u8>,
+        /// How many nodes were asked.
+        asked: u32,
+        /// How many of the nearest of them answered.
+        answered: usize,
+        /// How long it took.
+        after: Duration,
+    },
 }
 
 /// Why someone is asked for nothing more.

@@ -27,6 +27,8 @@ mod turn;
 mod types;
 mod unfinished;
 mod user;
+mod wide;
+mod worldwide;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -45,6 +47,9 @@ pub use event::{
 pub use limits::Limits;
 pub use surroundings::{Announcement, BadName, OpenName, Sighting, Surroundings};
 pub use transmit::{EcnCodepoint, LinkId, Received, StreamInput, StreamOutput, Transmit, Why};
+pub use wide::{NetworkView, WideConfig};
+pub use worldwide::{MAX_WORLD_VALUE, WorldAnswer, WorldId, WorldRequest};
+
 pub use types::{
     Acceptance, AnswerError, Contact, ContactError, GetError, OfferError, PeerView, Progress, SendError,
     TransferState, TransferView, Trust,
@@ -59,6 +64,7 @@ use self::sharing::Sharing;
 use self::storage_queue::{Purpose, StorageQueue};
 use self::streams::Streams;
 use self::unfinished::Unfinished;
+use self::wide::Wide;
 use crate::chat::Chat;
 use crate::entropy::{Entropy, Seed, Stream};
 use crate::identity::{Identity, PeerId};
@@ -118,6 +124,8 @@ pub struct Node {
     /// Whether a change of who is near waits to be fetched.
     nearby_changed: bool,
     streams: Streams,
+    /// What is beyond the local network, where this node takes part in it.
+    wide: Option<Box<Wide>>,
     events: VecDeque<Event>,
     closing: Closing,
 }
@@ -153,6 +161,7 @@ impl Node {
         storage.ask(Work::Load, Purpose::Load);
         let mut shares = Shares::default();
         shares.limit(now, config.limits);
+        let wide = config.wide.map(|wide| Wide::new(wide, Arc::clone(&me), &mut entropy, now, unix_time));
         Self {
             agent: config.agent,
             rules: config.rules,
@@ -184,6 +193,7 @@ impl Node {
             asked: BTreeMap::new(),
             nearby_changed: false,
             streams: Streams::default(),
+            wide: wide.map(Box::new),
             events: VecDeque::new(),
             closing: Closing::No,
             entropy,
@@ -199,7 +209,11 @@ impl Node {
     /// Network in: one datagram, or several of one size. Never fails: what is not ours is dropped.
     pub fn handle_datagram(&mut self, now: Instant, received: Received, data: BytesMut) {
         self.links.set_clock(self.unix_time(now));
-        self.links.handle_datagram(now, received, data);
+        if wide::has_ours(received.segment_size, &data) {
+            self.handle_wide(now, received, &data);
+        } else {
+            self.links.handle_datagram(now, received, data);
+        }
         self.turn(now);
     }
 
@@ -210,6 +224,9 @@ impl Node {
         max_segments: NonZeroUsize,
         buffer: &mut Vec<u8>,
     ) -> Option<Transmit> {
+        if let Some(transmit) = self.wide.as_mut().and_then(|wide| wide.poll_transmit(buffer)) {
+            return Some(transmit);
+        }
         self.links.poll_transmit(now, max_segments, buffer, &mut self.timers)
     }
 
@@ -233,6 +250,7 @@ impl Node {
                 Why::Code => self.codes_timeout(now),
                 Why::Close => self.part(now),
                 Why::Limit => self.limit_lifted(now),
+                Why::Table => self.wide_timeout(now),
                 Why::Dial | Why::Stream => {}
             }
         }
@@ -293,12 +311,20 @@ impl Node {
     pub fn handle_surroundings(&mut self, now: Instant, surroundings: Surroundings) {
         match surroundings {
             Surroundings::Addresses(addresses) => {
+                if let Some(wide) = &mut self.wide {
+                    wide.set_addresses(now, &addresses);
+                }
                 if self.nearby.set_addresses(self.unix_time(now), addresses) {
                     self.cards.rename();
                 }
             }
             Surroundings::Sighted(sighting) if Cards::is_card(&sighting) => self.card_sighted(now, &sighting),
-            Surroundings::Sighted(sighting) => self.sighted(now, &sighting),
+            Surroundings::Sighted(sighting) => {
+                self.sighted(now, &sighting);
+                if let Some(wide) = &mut self.wide {
+                    wide.met(now, &sighting.addresses);
+                }
+            }
             Surroundings::Vanished { instance } => {
                 self.cards.vanished(&instance);
                 if let Some((peer, addresses)) = self.nearby.vanished(&instance) {
@@ -310,6 +336,7 @@ impl Node {
             }
             Surroundings::Clock(unix_time) => {
                 self.clock = (now, unix_time);
+                self.set_wide_clock(now);
                 self.announce_anew(now);
             }
         }
@@ -322,6 +349,9 @@ impl Node {
         self.ids.mix(fresh);
         self.codes.mix(fresh);
         self.links.mix(fresh);
+        if let Some(wide) = &mut self.wide {
+            wide.mix(fresh);
+        }
     }
 
     /// Surroundings out: all that is to be announced on the local network from now on, in place of what was announced
@@ -355,6 +385,7 @@ impl Node {
     /// polling until [`Node::is_drained`].
     pub fn close(&mut self, now: Instant) {
         if self.closing == Closing::No {
+            self.close_wide();
             self.closing = Closing::Winding;
             self.timers.set(Why::Close, now.checked_add(WINDING));
             self.stop_all(now);

@@ -85,4 +85,6 @@ pub enum Why {
     Close,
     /// A limit on bytes a second lets more go.
     Limit,
+    /// The table of nodes is to be looked after: a request, a search, what is published.
+    Table,
 }

@@ -32,6 +32,7 @@ impl Node {
             } else {
                 self.starved.extend(touched);
             }
+            self.run_wide(now);
             self.run_dialler(now);
             self.run_streams(now);
             self.run_outgoing(now);
@@ -49,6 +50,7 @@ impl Node {
         self.timers.set(Why::Announce, epoch.into_iter().chain(hides).min());
         self.timers.set(Why::Dial, self.dialler.next_time());
         self.timers.set(Why::Limit, self.shares.next_time());
+        self.set_wide_timer(now);
     }
 
     fn run_closing(&mut self, now: Instant) {
@@ -266,6 +268,7 @@ impl Node {
             self.dialler.learn(now, peer, address);
         }
         self.dialler.want(now, peer);
+        self.look_wide(now, peer);
     }
 
     pub(super) fn sighted(&mut self, now: Instant, sighting: &Sighting) {
@@ -324,6 +327,7 @@ impl Node {
                         Table::Outbox | Table::Peers => self.chat.load(record),
                         Table::Transfers => self.unfinished.load(record),
                         Table::Codes => self.codes.load(record),
+                        Table::Nodes => self.load_remembered(now, record),
                         Table::Inbox => {}
                     }
                 }

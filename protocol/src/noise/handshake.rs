@@ -1,7 +1,8 @@
 //! The handshake patterns IK, NK and N, both sides (Noise revision 34, sections 5.3 and 7).
 //!
 //! A [`Handshake`] alternates between [`Handshake::write`] and [`Handshake::read`] until
-//! [`Handshake::is_finished`]; then [`Handshake::split`] gives the [`Transport`]. A message that fails ends it.
+//! [`Handshake::is_finished`]; then [`Handshake::split`] gives the [`Transport`]. A message that fails ends it, except
+//! with [`Handshake::try_read`].
 
 use x25519_dalek::{PublicKey, StaticSecret};
 
@@ -147,6 +148,17 @@ impl Handshake {
         let tokens = self.turn(false)?;
         let result = within_bounds(message.len()).and_then(|()| self.read_tokens(tokens, message));
         self.finish_turn(result)
+    }
+
+    /// The same where anybody can have forged the message: one that cannot be read leaves the handshake as it was, so
+    /// that the true one can still be.
+    pub fn try_read(&mut self, message: &[u8]) -> Result<Vec<u8>, NoiseError> {
+        self.turn(false)?;
+        let before = (self.symmetric.copy(), self.remote, self.remote_ephemeral);
+        self.read(message).inspect_err(|_| {
+            (self.symmetric, self.remote, self.remote_ephemeral) = before;
+            self.failed = false;
+        })
     }
 
     /// Whether all messages of the pattern went through.

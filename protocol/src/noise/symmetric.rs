@@ -106,6 +106,13 @@ impl SymmetricState {
         Self { chaining_key: Zeroizing::new(hash), hash, cipher: None }
     }
 
+    /// The state as it is now, to come back to after a message that cannot be read. Nothing may be sealed with both:
+    /// they have the same nonces.
+    pub(super) fn copy(&self) -> Self {
+        let cipher = self.cipher.as_ref().map(|cipher| CipherState::starting_at(&cipher.key, cipher.nonce));
+        Self { chaining_key: self.chaining_key.clone(), hash: self.hash, cipher }
+    }
+
     /// `MixHash`.
     pub fn mix_hash(&mut self, data: &[u8]) {
         self.hash = blake2s(&[&self.hash, data]);

@@ -6,8 +6,11 @@
 
 mod code;
 mod control;
+mod dht;
 mod envelope;
 mod frame;
+mod nodes;
+pub(crate) mod record;
 mod records;
 mod share;
 #[cfg(test)]
@@ -18,8 +21,10 @@ pub(crate) use code::{CodeIdentity, CodeRefusal, CodeStep, Proof, StoredCode, Wa
 pub(crate) use control::{
     Answer, CancelReason, ChunkRun, Control, EntrySet, MAX_RUNS, REVISION, ReceiptState, Wanted,
 };
+pub(crate) use dht::{BadQuery, encode_query, encode_response, parse_query, parse_response};
 pub(crate) use envelope::{Content, Envelope, NewContent};
 pub(crate) use frame::FrameReader;
+pub(crate) use nodes::RememberedNodes;
 pub(crate) use records::{
     Accepted, ContactRecord, PeerCount, QueuedRecord, UnfinishedRecord, Way, encode_kept,
 };
@@ -62,20 +67,38 @@ impl From<std::str::Utf8Error> for Malformed {
 pub(crate) fn read<T: capnp::traits::Owned>(
     bytes: &[u8],
 ) -> Result<TypedReader<BufferSegments<&[u8]>, T>, Malformed> {
-    let words = bytes.len().div_ceil(8);
+    let mut rest = bytes;
+    let message = read_front(&mut rest)?;
+    if rest.is_empty() { Ok(message) } else { Err(Malformed) }
+}
+
+/// Reads one message that is filled up with zeros.
+pub(crate) fn read_padded<T: capnp::traits::Owned>(
+    bytes: &[u8],
+) -> Result<TypedReader<BufferSegments<&[u8]>, T>, Malformed> {
+    let mut rest = bytes;
+    let message = read_front(&mut rest)?;
+    if rest.iter().all(|byte| *byte == 0) { Ok(message) } else { Err(Malformed) }
+}
+
+/// Reads one message off the front of what is left.
+fn read_front<'a, T: capnp::traits::Owned>(
+    rest: &mut &'a [u8],
+) -> Result<TypedReader<BufferSegments<&'a [u8]>, T>, Malformed> {
+    let words = rest.len().div_ceil(8);
     let mut options = ReaderOptions::new();
     options.traversal_limit_in_words(Some(words.saturating_mul(4).max(64))).nesting_limit(8);
-    let mut rest = bytes;
-    let message = capnp::serialize::read_message_from_flat_slice(&mut rest, options)?;
-    if !rest.is_empty() {
-        return Err(Malformed);
-    }
-    Ok(message.into_typed())
+    Ok(capnp::serialize::read_message_from_flat_slice(rest, options)?.into_typed())
 }
 
 /// Encodes one message without a frame.
 pub(crate) fn encode_bare<T: capnp::traits::Owned>(fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
-    let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(32));
+    encode_within::<T>(32, fill)
+}
+
+/// Encodes one message without a frame. If it has so many words at most it is in one segment.
+fn encode_within<T: capnp::traits::Owned>(words: u32, fill: impl FnOnce(T::Builder<'_>)) -> Vec<u8> {
+    let mut message = capnp::message::Builder::new(HeapAllocator::new().first_segment_words(words));
     fill(message.init_root::<T::Builder<'_>>());
     capnp::serialize::write_message_to_words(&message)
 }

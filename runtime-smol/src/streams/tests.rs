@@ -32,7 +32,8 @@ fn start(home: &Path, number: u8, other: u8, port: u16) -> Runtime {
     let config = Config { aes: crate::has_aes(), rules, ..Config::default() };
     std::fs::create_dir_all(home.join("received")).unwrap();
     let home = home.join("home");
-    let options = Options { home, interface: Some(loopback()), port, discovery: None, config };
+    let options =
+        Options { home, interface: Some(loopback()), port, discovery: None, mainline: None, config };
     Runtime::start(options, identity(number)).unwrap()
 }
 

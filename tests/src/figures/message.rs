@@ -69,7 +69,7 @@ fn start(home: &Path) -> Result<Runtime, Failure> {
         ..Config::default()
     };
     let interface = Some(INTERFACE.into());
-    let options = Options { home: home.into(), interface, port: 0, discovery: None, config };
+    let options = Options { home: home.into(), interface, port: 0, discovery: None, mainline: None, config };
     Ok(Runtime::start(options, identity)?)
 }
 

@@ -1,6 +1,7 @@
 //! What is claimed, measured and printed as the tables that the README shows.
 //!
 //! - `codes`: a small file by a code, from the start of `receive` to its end
+//! - `dht`: what the table of nodes stands, and how fast real nodes find each other
 //! - `files`: the same data sent with Hither and with others
 //! - `file`: one large file between two processes that are the command line itself
 //! - `handshake`: the processor time of a handshake, on each side
@@ -14,6 +15,7 @@
 mod codes;
 mod content;
 mod copies;
+mod dht;
 mod file;
 mod files;
 mod handshake;
@@ -56,9 +58,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("road") => parse(arguments).and_then(|options| road(&options)),
         Some("files") => files::measure(arguments),
         Some("codes") => codes::measure(arguments),
+        Some("dht") => dht::measure(arguments),
         Some("program") => program::measure(arguments),
         _ => {
-            let help = [HELP, files::HELP, codes::HELP, program::HELP].join("\n\n");
+            let help = [HELP, files::HELP, codes::HELP, dht::HELP, program::HELP].join("\n\n");
             Err(format!("say what to measure\n\n{help}").into())
         }
     };

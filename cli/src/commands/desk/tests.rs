@@ -3,7 +3,7 @@ use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::Identity;
 
 use super::*;
-use crate::screen::PeerState;
+use crate::screen::{CheckState, PeerState};
 
 const ID: TransferId = TransferId([0xa7; 16]);
 
@@ -34,9 +34,14 @@ fn names(directory: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_written_is_read() {
-    for request in
-        [Request::List, Request::Peers, Request::Pause(ID), Request::Resume(ID), Request::Cancel(ID)]
-    {
+    for request in [
+        Request::List,
+        Request::Peers,
+        Request::Doctor,
+        Request::Pause(ID),
+        Request::Resume(ID),
+        Request::Cancel(ID),
+    ] {
         assert_eq!(Request::parse(&request.value().to_string()), Some(request));
     }
     let failure = Failure::new(Exit::Usage, "no");
@@ -53,9 +58,20 @@ fn what_is_written_is_read() {
     };
     let visible = Some((OpenName::new("Anna").unwrap(), Duration::from_secs(9)));
     let peers = vec![stranger, contact, PeerRow::new(None, None, PeerState::Near)];
-    let around = Answer::Around(Around { peers, visible });
-    let alone = Answer::Around(Around { peers: Vec::new(), visible: None });
-    for answer in [around, alone, Answer::Transfers(vec![row()]), Answer::Done, Answer::Failed(failure)] {
+    let nodes = vec![NodeRow {
+        id: "ab".repeat(32),
+        address: "203.0.113.5:4242".parse().unwrap(),
+        rtt: Duration::from_millis(250),
+        seen: 7,
+        good: false,
+    }];
+    let around = Answer::Around(Around { peers, nodes: Some(nodes), visible });
+    let alone = Answer::Around(Around { peers: Vec::new(), nodes: None, visible: None });
+    let check = Check::new("network", CheckState::Warn, "\u{1b}\n").with("nodes", 3).with("all", vec!["a"]);
+    let checks = Answer::Checks(vec![check, Check::new("mode", CheckState::Ok, "")]);
+    for answer in
+        [around, alone, checks, Answer::Transfers(vec![row()]), Answer::Done, Answer::Failed(failure)]
+    {
         let line = answer.value().to_string();
         assert!(!line.contains('\n'));
         assert_eq!(Answer::parse(&line), Some(answer));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hither_protocol::{CodeError, CodeFailure};
+use hither_protocol::{CodeError, CodeFailure, WIDE_WORDS};
 
 use super::super::code::Aim;
 use crate::exit::{Exit, Failure};
@@ -18,17 +18,36 @@ pub(in crate::commands) fn cannot(error: CodeError, home: &Path) -> Failure {
     Failure::new(exit, format!("{error}. Nothing was sent."))
 }
 
-/// A code that was typed came to nothing. `searched`: for how many seconds its other side was looked for.
-pub(in crate::commands) fn entered(why: CodeFailure, aim: Aim, searched: u64) -> Failure {
+/// How the other side of a code was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) struct Searched {
+    /// For how many seconds.
+    pub(in crate::commands) seconds: u64,
+    /// Whether beyond the local network too.
+    pub(in crate::commands) wide: bool,
+}
+
+/// A code that was typed came to nothing.
+pub(in crate::commands) fn entered(why: CodeFailure, aim: Aim, searched: Searched) -> Failure {
     let other = aim.other_command();
     let again = aim.other_makes();
     let (exit, text) = match why {
+        CodeFailure::NotFound if searched.wide => (
+            Exit::Unreachable,
+            format!(
+                "nobody was found in {} who has this code, neither on this network nor beyond. The first two words may \
+                 be wrong, or {other} is not running any more on the other side, or it cannot be reached from here: \
+                 `hither doctor` says on either side what its network lets through.",
+                left(searched.seconds)
+            ),
+        ),
         CodeFailure::NotFound => (
             Exit::Unreachable,
             format!(
                 "nobody was found on this network in {} who has this code. The first word may be wrong, or {other} is \
-                 not running any more on the other side, or on another network.",
-                left(searched)
+                 not running any more on the other side, or on another network: codes of {WIDE_WORDS} words are looked \
+                 for beyond this one too (--words {WIDE_WORDS}).",
+                left(searched.seconds)
             ),
         ),
         CodeFailure::NoAnswer => (

@@ -19,7 +19,7 @@ use super::{Closing, Node, Purpose, State};
 use crate::entropy::Stream;
 use crate::identity::{Identity, PeerId};
 use crate::link::LinkKey;
-use crate::pairing::{Card, Maker, MakerAction, Meet, Typer, TyperAction};
+use crate::pairing::{Card, Found, Maker, MakerAction, Meet, Typer, TyperAction, WIDE_WORDS};
 use crate::storage::{Change, Record, StorageError, Table, Work};
 use crate::wire::{CodeRefusal, CodeStep, Control, StoredCode};
 use crate::{Event, Sighting, Why};
@@ -165,7 +165,7 @@ impl Node {
         match (write, self.codes.made.get_mut(&id)) {
             (CodeWrite::Made, Some(made)) if durable => {
                 made.durable = true;
-                self.publish_code(id);
+                self.publish_code(now, id);
             }
             (CodeWrite::Made, Some(_)) => self.drop_code(now, id),
             (CodeWrite::Attempt, Some(made)) => made.maker.stored(now, durable, &random),
@@ -174,12 +174,17 @@ impl Node {
     }
 
     /// A code can be entered by others from now on.
-    fn publish_code(&mut self, id: CodeId) {
+    fn publish_code(&mut self, now: Instant, id: CodeId) {
         let Some(made) = self.codes.made.get(&id) else { return };
         let (place, card) = made.maker.meeting();
         let (expires, left) = (made.maker.expires(), made.maker.left());
         self.links.answer_for(&made.key);
         self.cards.meet(Meet::Publish(place, card));
+        let wide = made.maker.code().words() >= usize::from(WIDE_WORDS);
+        if wide {
+            let key = Arc::clone(&made.key);
+            self.leave_note(now, place, &key);
+        }
         self.event(Event::CodeReady { id, expires, left });
     }
 
@@ -188,6 +193,7 @@ impl Node {
         let Some(made) = self.codes.made.remove(&id) else { return };
         let (place, card) = made.maker.meeting();
         self.cards.meet(Meet::Withdraw(place, card));
+        self.withdraw_note(card.key);
         self.links.answer_no_more_for(&card.key);
         self.close_code_links(now, id);
     }
@@ -335,7 +341,11 @@ impl Node {
     /// Nothing more is done for a code that was entered.
     fn stop_looking(&mut self, now: Instant, id: CodeId) {
         let Some(entered) = self.codes.entered.remove(&id) else { return };
-        self.cards.meet(Meet::Stop(entered.typer.place()));
+        let place = entered.typer.place();
+        self.cards.meet(Meet::Stop(place));
+        if !self.codes.entered.values().any(|other| other.typer.place() == place) {
+            self.stop_looking_for_notes(place);
+        }
         for link in entered.dials.into_keys() {
             self.links.abandon(now, link);
         }
@@ -354,9 +364,14 @@ impl Node {
     /// A card was seen on the local network.
     pub(super) fn card_sighted(&mut self, now: Instant, sighting: &Sighting) {
         if let Some(found) = self.cards.sighted(sighting) {
-            for entered in self.codes.entered.values_mut() {
-                entered.typer.found(now, found.clone());
-            }
+            self.card_found(now, &found);
+        }
+    }
+
+    /// A card was found, wherever it lies.
+    pub(super) fn card_found(&mut self, now: Instant, found: &Found) {
+        for entered in self.codes.entered.values_mut() {
+            entered.typer.found(now, found.clone());
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::Event;
 use crate::identity::Identity;
 use crate::node::{Closing, Node, State};
-use crate::pairing::{self, Code, MAX_WORDS, MIN_WORDS, Maker, Meet, Typer};
+use crate::pairing::{self, Code, MAX_WORDS, MIN_WORDS, Maker, Meet, Typer, WIDE_WORDS};
 use crate::wire::{StoredCode, Wants};
 
 /// The longest that a code can be good for.
@@ -84,7 +84,7 @@ impl Node {
         let made = Made { maker: Maker::new(made), key, purpose, durable, linger: None };
         self.codes.made.insert(id, made);
         if durable {
-            self.publish_code(id);
+            self.publish_code(now, id);
         } else {
             self.store_code(id, CodeWrite::Made);
         }
@@ -114,9 +114,13 @@ impl Node {
             EnterFor::Send { .. } => Wants::Send,
             EnterFor::Pair => Wants::Meet,
         };
+        let code_words = code.words();
         let mut typer = Typer::new(now, self.dialler.within(), code, wants);
         for found in self.cards.meet(Meet::LookFor(typer.place())) {
             typer.found(now, found);
+        }
+        if code_words >= usize::from(WIDE_WORDS) {
+            self.look_for_notes(now, typer.place());
         }
         self.codes.entered.insert(id, Entered { typer, key, purpose, dials: BTreeMap::new() });
         self.turn(now);

@@ -1,0 +1,144 @@
+//! Machines on networks of their own, with a router between them: no multicast gets from one to another, and nothing
+//! leads out. Making them needs root.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{Node, Running, alone};
+
+/// Networks that are public and nobody's (RFC 5737, RFC 2544), so that every machine has a prefix of its own.
+const NETWORKS: [&str; 5] = ["203.0.113", "198.51.100", "192.0.2", "198.18.0", "198.19.7"];
+
+/// The machines, and the router between them.
+pub struct World {
+    machines: Vec<Machine>,
+    _router: Space,
+}
+
+/// A machine: a node's home, and the network that it is on.
+pub struct Machine {
+    pub node: Node,
+    space: Space,
+    /// Its address, which is public.
+    pub address: String,
+}
+
+/// A network namespace, for as long as a process of ours lives in it.
+struct Space {
+    first: Child,
+    network: File,
+}
+
+impl World {
+    /// So many machines; `None`, with a word about it, where none can be made.
+    pub fn make(machines: usize) -> Option<Self> {
+        let Some(router) = Space::make() else {
+            eprintln!("SKIPPED: network namespaces cannot be made here; that needs root, `unshare` and `ip`");
+            return None;
+        };
+        router.run("sysctl", "-qw net.ipv4.ip_forward=1");
+        let machines = NETWORKS.iter().take(machines).enumerate().map(|(index, network)| {
+            let space = Space::make().unwrap();
+            let (router_end, address) = (format!("to{index}"), format!("{network}.10"));
+            let pid = space.first.id();
+            router.run("ip", &format!("link add {router_end} type veth peer name eth0 netns {pid}"));
+            router.run("ip", &format!("address add {network}.1/24 dev {router_end}"));
+            router.run("ip", &format!("link set {router_end} up"));
+            space.run("ip", &format!("address add {address}/24 dev eth0"));
+            space.run("ip", "link set eth0 up");
+            space.run("ip", &format!("route add default via {network}.1"));
+            Machine { node: Node::new(), space, address }
+        });
+        Some(Self { machines: machines.collect(), _router: router })
+    }
+
+    /// All of them.
+    pub fn machines<const N: usize>(&self) -> [&Machine; N] {
+        self.machines.iter().collect::<Vec<_>>().try_into().ok().unwrap()
+    }
+}
+
+impl Machine {
+    /// The command line `hither ARGUMENTS` on this machine's home, beginning with another machine if one is named.
+    pub fn command(&self, begin: Option<&Self>, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hither"));
+        command.arg("--home").arg(self.node.path("home"));
+        if let Some(begin) = begin {
+            command.args(["--bootstrap", &format!("{}:4242", begin.address)]);
+        }
+        command.args(arguments);
+        alone(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it here, with `--json`.
+    pub fn start(&self, begin: Option<&Self>, arguments: &[&str]) -> Running {
+        let mut command = self.command(begin, arguments);
+        command.arg("--json");
+        self.space.inside(move || Running::start(&mut command))
+    }
+
+    /// Starts it here, for a person to read.
+    pub fn start_in_words(&self, begin: Option<&Self>, arguments: &[&str]) -> Running {
+        let mut command = self.command(begin, arguments);
+        self.space.inside(move || Running::start(&mut command))
+    }
+}
+
+impl Space {
+    fn make() -> Option<Self> {
+        let mut first = Command::new("unshare")
+            .args(["--net", "sh", "-c", "ip link set lo up && echo ready; exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut line = String::new();
+        BufReader::new(first.stdout.take()?).read_line(&mut line).ok()?;
+        let network = File::open(format!("/proc/{}/ns/net", first.id()));
+        match network {
+            Ok(network) if line == "ready\n" => Some(Self { first, network }),
+            _ => {
+                let _ = first.kill();
+                let _ = first.wait();
+                None
+            }
+        }
+    }
+
+    fn run(&self, program: &str, arguments: &str) {
+        let mut command = Command::new(program);
+        command.args(arguments.split(' '));
+        let output = self.inside(move || command.output().unwrap());
+        assert!(
+            output.status.success(),
+            "{program} {arguments}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Does something on a thread that is in this namespace; what it starts is there too.
+    fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let enter = || {
+                move_into_link_name_space(self.network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+                work()
+            };
+            scope.spawn(enter).join().unwrap()
+        })
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        let _ = self.first.kill();
+        let _ = self.first.wait();
+    }
+}

@@ -1,0 +1,146 @@
+//! What is sealed in a record, for those who know whose it is.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::address::Scope;
+use super::id::NodeKey;
+use crate::identity::PeerId;
+
+/// Addresses of a record's owner at most.
+pub const MAX_AT: usize = 8;
+/// Introducers in a record at most.
+pub const MAX_INTRODUCERS: usize = 3;
+/// Mailboxes in a record at most.
+pub const MAX_MAILBOXES: usize = 3;
+/// Devices in a record at most.
+pub const MAX_DEVICES: usize = 4;
+
+/// What a record says.
+///
+/// What is read in a record is within the bounds that the fields name. What is to be written is checked when it is
+/// signed; [`Content::addresses`] makes what passes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Where its owner is now.
+    Addresses {
+        /// Public addresses that others have verified: [`MAX_AT`] at most.
+        at: Vec<SocketAddr>,
+        /// Nodes of the table that know a way to it, by the keys of their role: [`MAX_INTRODUCERS`] at most.
+        introducers: Vec<(NodeKey, SocketAddr)>,
+    },
+    /// What outlives its owner's absence.
+    Bundle {
+        /// Who keeps messages for it: [`MAX_MAILBOXES`] at most.
+        mailboxes: Vec<PeerId>,
+        /// What messages are sealed to that rest there.
+        prekey: Option<Prekey>,
+        /// Its owner's other devices: [`MAX_DEVICES`] at most.
+        devices: Vec<PeerId>,
+    },
+}
+
+/// The key that messages are sealed to while nobody is there. It changes every week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prekey {
+    /// Which of its owner's it is.
+    pub number: u64,
+    /// The X25519 key.
+    pub key: [u8; 32],
+}
+
+impl Content {
+    /// Where somebody is, of everything that is known: what may be published, each once, in the order given, and as
+    /// much as fits. It can be signed always.
+    pub fn addresses(at: &[SocketAddr], introducers: &[(NodeKey, SocketAddr)]) -> Self {
+        let only_loopback = only_loopback(at.iter().chain(introducers.iter().map(|(_, address)| address)));
+        let mut chosen = Vec::new();
+        for address in at.iter().map(|address| plain(*address)) {
+            if chosen.len() < MAX_AT && publishable(address, only_loopback) && !chosen.contains(&address) {
+                chosen.push(address);
+            }
+        }
+        let mut known = Vec::new();
+        for (key, address) in introducers.iter().map(|(key, address)| (*key, plain(*address))) {
+            if known.len() < MAX_INTRODUCERS
+                && publishable(address, only_loopback)
+                && !known.iter().any(|(other, _)| *other == key)
+            {
+                known.push((key, address));
+            }
+        }
+        let mut content = Self::Addresses { at: chosen, introducers: known };
+        while crate::wire::record::encode_content(&content).len() > super::record::ROOM {
+            let Self::Addresses { at, introducers } = &mut content else { break };
+            if at.pop().is_none() && introducers.pop().is_none() {
+                break;
+            }
+        }
+        content
+    }
+
+    /// Whether no list is longer than it may be.
+    pub(super) fn is_bounded(&self) -> bool {
+        match self {
+            Self::Addresses { at, introducers } => at.len() <= MAX_AT && introducers.len() <= MAX_INTRODUCERS,
+            Self::Bundle { mailboxes, devices, .. } => {
+                mailboxes.len() <= MAX_MAILBOXES && devices.len() <= MAX_DEVICES
+            }
+        }
+    }
+
+    /// Whether every address in it may be published: all are public, or all are of this machine.
+    pub(super) fn is_publishable(&self) -> bool {
+        let Self::Addresses { at, introducers } = self else { return true };
+        let all = || at.iter().chain(introducers.iter().map(|(_, address)| address));
+        let only_loopback = only_loopback(all());
+        all().all(|address| publishable(*address, only_loopback))
+    }
+}
+
+/// Whether an address may stand in a record or a note: one that means the same everywhere. Where all there is is
+/// loopback, as in tests on one machine, loopback is everywhere. Addresses of local networks never are.
+///
+/// It is for both sides: whoever reads asks it too, so that no record has anyone send to their own network.
+pub fn publishable(address: SocketAddr, only_loopback: bool) -> bool {
+    let scope = Scope::of(address.ip());
+    address.port() != 0 && scope == if only_loopback { Scope::Loopback } else { Scope::Global }
+}
+
+/// Whether all of these are loopback, and there are some.
+pub(super) fn only_loopback<'a>(addresses: impl Iterator<Item = &'a SocketAddr>) -> bool {
+    let mut addresses = addresses.peekable();
+    addresses.peek().is_some() && addresses.all(|address| Scope::of(address.ip()) == Scope::Loopback)
+}
+
+/// An address without what means nothing elsewhere: IPv6 clothes of IPv4, scope and flow of IPv6.
+pub(super) fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Writes an address: its family, its bytes, its port.
+pub(crate) fn write_address(out: &mut Vec<u8>, address: SocketAddr) {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => {
+            out.push(4);
+            out.extend_from_slice(&v4.octets());
+        }
+        IpAddr::V6(v6) => {
+            out.push(6);
+            out.extend_from_slice(&v6.octets());
+        }
+    }
+    out.extend_from_slice(&address.port().to_be_bytes());
+}
+
+/// Reads an address off the front of `bytes`. `None` if there is none.
+pub(crate) fn read_address(bytes: &mut &[u8]) -> Option<SocketAddr> {
+    let (family, rest) = bytes.split_first()?;
+    let (ip, rest): (IpAddr, _) = match family {
+        4 => rest.split_first_chunk::<4>().map(|(octets, rest)| ((*octets).into(), rest))?,
+        6 => rest.split_first_chunk::<16>().map(|(octets, rest)| ((*octets).into(), rest))?,
+        _ => return None,
+    };
+    let (port, rest) = rest.split_first_chunk::<2>()?;
+    *bytes = rest;
+    Some(plain(SocketAddr::new(ip, u16::from_be_bytes(*port))))
+}

@@ -1,0 +1,216 @@
+//! Requests of this node: sent, answered, given up.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::upkeep::Met;
+use super::{Dht, LookupId, Output, RequestId, StoreId};
+use crate::dht::address::Scope;
+use crate::dht::id::{Contact, NodeKey};
+use crate::dht::message::{Answer, Cookie, MAX_NODES, Query, Refusal, Request, Response};
+use crate::dht::statistics::Reason;
+
+/// How long a request is waited for. An answer takes a round trip; what is lost is lost, and others are asked.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// Cookies remembered.
+const MAX_COOKIES: usize = 512;
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Asked {
+    to: Whom,
+    at: Instant,
+    deadline: Instant,
+    purpose: Purpose,
+}
+
+/// Whom a request was sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Node(Contact),
+    Address(SocketAddr),
+}
+
+/// What a request is for.
+#[derive(Debug, Clone)]
+pub(super) enum Purpose {
+    /// To take part in the network by somebody who is known by address.
+    Greet { met: Met },
+    /// To have somebody answer who may get into the table.
+    Admit { met: Met },
+    /// To see whether a node of the table is there.
+    Check,
+    /// A step of a search.
+    Lookup(LookupId),
+    /// An item that is stored. `again`: it had no right cookie before.
+    Put { store: StoreId, again: bool },
+    /// A dial-back that is asked for, on behalf of this node or of another.
+    DialBack { request: Request, again: bool },
+    /// A ping that another has asked for.
+    Dialled,
+}
+
+impl Asked {
+    /// Whether it may lead into the network.
+    pub(super) fn is_joining(&self) -> bool {
+        matches!(self.purpose, Purpose::Greet { .. } | Purpose::Admit { .. })
+    }
+}
+
+impl Dht {
+    /// Sends a request.
+    pub(super) fn ask(&mut self, now: Instant, to: Contact, request: Request, purpose: Purpose) {
+        let address = to.address();
+        let few = self.is_small();
+        // Who wants a dial-back must say by which key it answers.
+        let server = self.observed.serves(address, few) || matches!(request, Request::DialBack(_));
+        let query = Query { server: server.then_some(self.key), request };
+        let cookie = self.cookies.get(&address).copied();
+        let id = self.remember(now, Whom::Node(to), purpose);
+        self.outputs.push_back(Output::Ask { id, to, cookie, query });
+    }
+
+    /// Asks who is at an address.
+    pub(super) fn greet(&mut self, now: Instant, to: SocketAddr, met: Met) {
+        let id = self.remember(now, Whom::Address(to), Purpose::Greet { met });
+        self.outputs.push_back(Output::Greet { id, to });
+    }
+
+    fn remember(&mut self, now: Instant, to: Whom, purpose: Purpose) -> RequestId {
+        let id = RequestId(self.fresh());
+        let deadline = now.checked_add(PATIENCE).unwrap_or(now);
+        let address = match to {
+            Whom::Node(contact) => contact.address(),
+            Whom::Address(address) => address,
+        };
+        self.observed.spoke(now, address);
+        self.deadlines.insert((deadline, id));
+        self.asked.insert(id, Asked { to, at: now, deadline, purpose });
+        id
+    }
+
+    fn take_asked(&mut self, id: RequestId) -> Option<Asked> {
+        let asked = self.asked.remove(&id)?;
+        self.deadlines.remove(&(asked.deadline, id));
+        Some(asked)
+    }
+
+    /// Requests that have come to nothing.
+    pub(super) fn give_up(&mut self, now: Instant) {
+        while let Some((at, id)) = self.deadlines.first().copied()
+            && at <= now
+        {
+            self.outputs.push_back(Output::Forget(id));
+            let Some(asked) = self.take_asked(id) else {
+                self.deadlines.remove(&(at, id));
+                continue;
+            };
+            self.unanswered(now, &asked);
+        }
+    }
+
+    fn unanswered(&mut self, now: Instant, asked: &Asked) {
+        if let Whom::Node(contact) = &asked.to {
+            self.cookies.remove(&contact.address());
+            if let Some(lost) = self.table.failed(contact) {
+                self.upkeep.lost(now, lost);
+            }
+            if let Purpose::Lookup(lookup) = asked.purpose {
+                self.lookup_failed(now, lookup, contact);
+            }
+        }
+        match (&asked.purpose, &asked.to) {
+            (Purpose::Put { store, .. }, Whom::Node(contact)) => self.put_done(now, *store, contact, false),
+            (Purpose::Greet { met }, Whom::Address(address)) => self.upkeep.silent(now, *address, *met),
+            (Purpose::Admit { met }, Whom::Node(contact)) => self.upkeep.silent(now, contact.address(), *met),
+            _ => {}
+        }
+    }
+
+    /// A request was answered, by whoever holds the key that was asked, from where it was asked.
+    pub fn handle_response(&mut self, now: Instant, id: RequestId, response: Response) {
+        let Some(asked) = self.take_asked(id) else { return };
+        let Whom::Node(contact) = asked.to else { return };
+        let Response { observed, cookie, mut answer } = response;
+        self.keep_cookie(contact.address(), cookie);
+        self.screen(&contact, &mut answer);
+        let was_empty = self.is_empty();
+        // Only who was asked where it belongs counts: a dial-back may be of someone who cannot be asked in general.
+        if !matches!(asked.purpose, Purpose::Dialled) {
+            let round_trip = now.saturating_duration_since(asked.at);
+            let came = matches!(asked.purpose, Purpose::Admit { met: Met::Heard });
+            if let Some(lost) = self.table.answered(now, contact, round_trip, came) {
+                self.upkeep.lost(now, lost);
+            }
+        }
+        if self.observed.observed(now, contact.address(), observed) {
+            self.moved(now);
+        }
+        match asked.purpose {
+            Purpose::Lookup(lookup) => self.lookup_answered(now, lookup, &contact, cookie, answer),
+            Purpose::Put { store, again } => match answer {
+                Answer::Stored => self.put_done(now, store, &contact, true),
+                Answer::Refused(Refusal::Cookie) if !again => self.put_again(now, store, contact),
+                _ => self.put_done(now, store, &contact, false),
+            },
+            Purpose::Admit { met } => {
+                self.upkeep.met(now, contact, met);
+                if let Answer::Nodes(nodes) = answer {
+                    self.consider(&nodes);
+                }
+            }
+            Purpose::DialBack { request, again } => {
+                if answer == Answer::Refused(Refusal::Cookie) && !again {
+                    let purpose = Purpose::DialBack { request: request.clone(), again: true };
+                    self.ask(now, contact, request, purpose);
+                }
+            }
+            Purpose::Check | Purpose::Dialled | Purpose::Greet { .. } => {}
+        }
+        if was_empty && !self.is_empty() {
+            self.seed_lookups();
+        }
+        self.go_on(now);
+    }
+
+    /// Whoever is at an address says by which key it answers. Nothing is proven by that, so it is asked under it.
+    pub fn handle_greeting(&mut self, now: Instant, id: RequestId, key: NodeKey) {
+        let Some(asked) = self.take_asked(id) else { return };
+        if let (Whom::Address(address), Purpose::Greet { met }) = (asked.to, asked.purpose)
+            && key != self.key
+            && let Some(contact) = Contact::new(key, address)
+        {
+            self.admit(now, contact, met);
+        }
+        self.go_on(now);
+    }
+
+    /// Asks somebody who may get into the table for the nodes nearest to this one.
+    pub(super) fn admit(&mut self, now: Instant, contact: Contact, met: Met) {
+        let request = Request::FindNode(self.me.target());
+        self.ask(now, contact, request, Purpose::Admit { met });
+    }
+
+    /// Leaves out of an answer what whoever gave it cannot say.
+    fn screen(&mut self, from: &Contact, answer: &mut Answer) {
+        let (Answer::Nodes(nodes) | Answer::Found { nodes, .. }) = answer else { return };
+        let scope = Scope::of(from.address().ip());
+        let before = nodes.len();
+        nodes.truncate(MAX_NODES);
+        nodes.retain(|it| scope.may_name(Scope::of(it.address().ip())));
+        self.statistics.refuse_many(Reason::OutOfScope, count(before.saturating_sub(nodes.len())));
+        nodes.retain(|it| it.key() != self.key);
+    }
+
+    fn keep_cookie(&mut self, of: SocketAddr, cookie: Cookie) {
+        if self.cookies.len() >= MAX_COOKIES && !self.cookies.contains_key(&of) {
+            self.cookies.pop_first();
+        }
+        self.cookies.insert(of, cookie);
+    }
+}
+
+/// As what is counted counts.
+pub(super) fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

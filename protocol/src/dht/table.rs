@@ -1,0 +1,252 @@
+//! The routing table: nodes that have answered, by how much of their ids they share with one's own.
+//!
+//! A node gets in by answering a search of ours and in no other way, so nobody can write into the table from outside.
+//! Whoever is there stays as long as it answers: old nodes are likelier to live on than new ones (Maymounkov and
+//! Mazières, 2002, section 4.1). No owner of a few addresses can have many places.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::address::{Prefix, Scope};
+use super::id::{Contact, NodeId, Target};
+
+/// Nodes of a bucket, nodes that store an item, and nodes that must have answered before a search is over: k.
+pub const K: usize = 20;
+/// Nodes that wait for a place in a bucket.
+const SPARE: usize = 8;
+/// Nodes of a bucket that were found, by whatever others named. The rest is for those who came by themselves: liars name
+/// their like and nobody else, but they do not ask more than others do.
+const NAMED: usize = K / 2;
+/// Nodes of one prefix in one bucket, and in all.
+const OF_PREFIX_IN_BUCKET: usize = 2;
+const OF_PREFIX: usize = 3;
+/// Requests in a row without an answer after which a node makes room for another.
+const FAILURES: u8 = 2;
+
+/// The nodes that are known to answer.
+#[derive(Debug)]
+pub(super) struct Table {
+    me: NodeId,
+    buckets: BTreeMap<usize, Bucket>,
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    nodes: Vec<Entry>,
+    /// Those that answered when there was no room, the latest last.
+    spare: Vec<Entry>,
+}
+
+/// A node of the table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) contact: Contact,
+    /// When it last answered.
+    pub(super) answered: Instant,
+    /// When it was last asked to show that it is there.
+    pub(super) checked: Instant,
+    pub(super) round_trip: Duration,
+    /// Requests since it last answered that it did not answer.
+    pub(super) failures: u8,
+    /// Whether it has asked this node something before it was asked itself.
+    pub(super) came: bool,
+}
+
+impl Table {
+    pub(super) fn new(me: NodeId) -> Self {
+        Self { me, buckets: BTreeMap::new() }
+    }
+
+    /// Another id is one's own now: everyone takes the place that this gives.
+    pub(super) fn rebase(&mut self, me: NodeId) {
+        if me == self.me {
+            return;
+        }
+        let old = std::mem::take(&mut self.buckets);
+        self.me = me;
+        let (mut first, mut then) = (Vec::new(), Vec::new());
+        for bucket in old.into_values() {
+            first.extend(bucket.nodes);
+            then.extend(bucket.spare);
+        }
+        for entry in first.into_iter().chain(then) {
+            self.place(entry);
+        }
+    }
+
+    /// A node has answered. Gives the one that had to make room, if one had.
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        contact: Contact,
+        round_trip: Duration,
+        came: bool,
+    ) -> Option<Contact> {
+        if let Some(entry) = self.find(&contact) {
+            entry.answered = now;
+            entry.checked = now;
+            entry.failures = 0;
+            entry.round_trip = entry.round_trip.saturating_mul(3).saturating_add(round_trip) / 4;
+            return None;
+        }
+        self.place(Entry { contact, answered: now, checked: now, round_trip, failures: 0, came })
+    }
+
+    /// A node has not answered. Gives it if it has lost its place by that.
+    pub(super) fn failed(&mut self, contact: &Contact) -> Option<Contact> {
+        let bucket = self.buckets.get_mut(&self.me.distance(&contact.id().target()).common_bits())?;
+        bucket.spare.retain(|entry| entry.contact != *contact);
+        let position = bucket.nodes.iter().position(|entry| entry.contact == *contact)?;
+        let entry = bucket.nodes.get_mut(position)?;
+        entry.failures = entry.failures.saturating_add(1);
+        if entry.failures < FAILURES {
+            return None;
+        }
+        bucket.nodes.remove(position);
+        // Room for one that waits, the one that answered last first.
+        while let Some(next) = self.buckets.get_mut(&self.bucket_of(contact)).and_then(|it| it.spare.pop()) {
+            if self.has_room_for(&next.contact) {
+                if let Some(bucket) = self.buckets.get_mut(&self.bucket_of(contact)) {
+                    bucket.nodes.push(next);
+                }
+                break;
+            }
+        }
+        Some(*contact)
+    }
+
+    /// Takes an entry in, in its bucket or waiting for a place there.
+    fn place(&mut self, entry: Entry) -> Option<Contact> {
+        let at = self.bucket_of(&entry.contact);
+        if at >= super::id::BITS {
+            return None;
+        }
+        // One owner of an address speaks with one voice: another key there takes over only where the old one is silent.
+        if let Some(other) = self.at_address(entry.contact.address().ip()) {
+            if other.failures == 0 {
+                return None;
+            }
+            let gone = other.contact;
+            self.remove(&gone);
+        }
+        if !self.has_room_for(&entry.contact) {
+            return None;
+        }
+        let bucket = self.buckets.entry(at).or_default();
+        let named = bucket.nodes.iter().filter(|it| !it.came).count();
+        if !entry.came && named >= NAMED {
+            let silent = bucket.nodes.iter_mut().filter(|it| !it.came && it.failures > 0);
+            let worst = silent.max_by_key(|it| it.failures)?;
+            return Some(std::mem::replace(worst, entry).contact);
+        }
+        if bucket.nodes.len() < K {
+            bucket.nodes.push(entry);
+            return None;
+        }
+        let worst = bucket.nodes.iter_mut().filter(|it| it.failures > 0).max_by_key(|it| it.failures);
+        if let Some(worst) = worst {
+            return Some(std::mem::replace(worst, entry).contact);
+        }
+        bucket.spare.retain(|it| it.contact != entry.contact);
+        bucket.spare.push(entry);
+        if bucket.spare.len() > SPARE {
+            bucket.spare.remove(0);
+        }
+        None
+    }
+
+    /// Whether the prefix of an address has not had its share.
+    fn has_room_for(&self, contact: &Contact) -> bool {
+        let Some(prefix) = Prefix::counted(contact.address().ip()) else { return true };
+        let of_prefix = |entry: &&Entry| Prefix::of(entry.contact.address().ip()) == prefix;
+        let in_all = self.entries().filter(of_prefix).count();
+        let here = self.buckets.get(&self.bucket_of(contact));
+        let in_bucket = here.map_or(0, |bucket| bucket.nodes.iter().filter(of_prefix).count());
+        in_all < OF_PREFIX && in_bucket < OF_PREFIX_IN_BUCKET
+    }
+
+    /// The node at a global address, of which there is one at most.
+    fn at_address(&self, address: IpAddr) -> Option<&Entry> {
+        if Scope::of(address) != Scope::Global {
+            return None;
+        }
+        self.entries().find(|entry| entry.contact.address().ip() == address)
+    }
+
+    /// Someone is not to be asked any more.
+    pub(super) fn remove(&mut self, contact: &Contact) {
+        if let Some(bucket) = self.buckets.get_mut(&self.bucket_of(contact)) {
+            bucket.nodes.retain(|entry| entry.contact != *contact);
+            bucket.spare.retain(|entry| entry.contact != *contact);
+        }
+    }
+
+    fn bucket_of(&self, contact: &Contact) -> usize {
+        self.me.distance(&contact.id().target()).common_bits()
+    }
+
+    fn find(&mut self, contact: &Contact) -> Option<&mut Entry> {
+        let at = self.bucket_of(contact);
+        self.buckets.get_mut(&at)?.nodes.iter_mut().find(|entry| entry.contact == *contact)
+    }
+
+    /// Whether a node is in it.
+    pub(super) fn contains(&self, contact: &Contact) -> bool {
+        let bucket = self.buckets.get(&self.bucket_of(contact));
+        bucket.is_some_and(|bucket| bucket.nodes.iter().any(|entry| entry.contact == *contact))
+    }
+
+    /// Whether someone like this would get a place, or wait for one.
+    pub(super) fn wants(&self, contact: &Contact) -> bool {
+        if self.contains(contact)
+            || self.at_address(contact.address().ip()).is_some_and(|it| it.failures == 0)
+        {
+            return false;
+        }
+        let bucket = self.buckets.get(&self.bucket_of(contact));
+        let full = bucket.is_some_and(|it| it.nodes.len() >= K && it.nodes.iter().all(|it| it.failures == 0));
+        !full && self.has_room_for(contact)
+    }
+
+    /// The nodes nearest to `target`, the nearest first; those that have not answered of late come after all others.
+    pub(super) fn nearest(&self, target: &Target, most: usize) -> Vec<Contact> {
+        let mut all: Vec<_> =
+            self.entries().map(|it| (it.failures > 0, it.contact.distance(target), it.contact)).collect();
+        if all.len() > most && most > 0 {
+            all.select_nth_unstable(most.saturating_sub(1));
+            all.truncate(most);
+        }
+        all.sort_unstable();
+        all.into_iter().map(|(_, _, contact)| contact).take(most).collect()
+    }
+
+    /// Everyone in it.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.buckets.values().flat_map(|bucket| &bucket.nodes)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.buckets.values().map(|bucket| bucket.nodes.len()).fold(0, usize::saturating_add)
+    }
+
+    /// The node that has been silent for longest, if for longer than `since`; it is taken to be asked now.
+    pub(super) fn take_stale(&mut self, now: Instant, older_than: Duration) -> Option<Contact> {
+        let nodes = self.buckets.values_mut().flat_map(|bucket| &mut bucket.nodes);
+        let stalest = nodes.min_by_key(|entry| entry.answered.max(entry.checked))?;
+        let since = stalest.answered.max(stalest.checked);
+        if now.saturating_duration_since(since) < older_than {
+            return None;
+        }
+        stalest.checked = now;
+        Some(stalest.contact)
+    }
+
+    /// The network may have changed, or time has passed unseen: nobody counts as heard of.
+    pub(super) fn doubt_all(&mut self) {
+        for entry in self.buckets.values_mut().flat_map(|bucket| &mut bucket.nodes) {
+            entry.failures = entry.failures.max(1);
+        }
+    }
+}
