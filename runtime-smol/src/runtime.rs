@@ -93,6 +93,7 @@ pub struct Runtime {
     events: Receiver<Event>,
     bound: Vec<SocketAddr>,
     reachable: Reachable,
+    nudges: Sender<()>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -129,7 +130,15 @@ impl Runtime {
         let (event_sender, events) = bounded(EVENTS);
         let reachable = Arc::new(Mutex::new(used.reachable(&bound)));
         let disks = Disks::start(home, pipes, &inputs).map_err(StartError::NoThread)?;
-        let watched = Watched { interface, bound: bound.clone(), discovery, reachable: reachable.clone() };
+        // One that waits is as good as many.
+        let (nudges, nudged) = bounded(1);
+        let watched = Watched {
+            interface,
+            bound: bound.clone(),
+            discovery,
+            reachable: reachable.clone(),
+            nudges: nudged,
+        };
         let watch = Watch::start(watched, inputs.clone()).map_err(StartError::NoThread)?;
         let answers = inputs.clone();
         let answer = move |id, answer| {
@@ -149,7 +158,7 @@ impl Runtime {
                 smol::block_on(driver.run());
             })
             .map_err(StartError::NoThread)?;
-        Ok(Self { inputs, events, bound, reachable, thread: Some(thread) })
+        Ok(Self { inputs, events, bound, reachable, nudges, thread: Some(thread) })
     }
 
     /// Does something with the node, on its thread, and waits for the answer. The node waits meanwhile: keep it
@@ -199,6 +208,13 @@ impl Runtime {
     /// The addresses at which the node can be reached now, wildcards resolved to interfaces' addresses.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
         self.reachable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The surroundings have changed, as who calls this knows before it can be seen here: looks at the interfaces now, and
+    /// for others on the local network anew.
+    pub fn look_around(&self) {
+        // Fails only where one waits already, or the thread has ended.
+        let _ = self.nudges.try_send(());
     }
 
     /// Closes the node: tells its peers, stores what is to be stored, within `grace`; then ends the threads.

@@ -39,6 +39,8 @@ pub(crate) struct Watched {
     pub(crate) discovery: Option<Duration>,
     /// Where the addresses are kept for others to see.
     pub(crate) reachable: Reachable,
+    /// Whoever knows that the surroundings have changed says so here.
+    pub(crate) nudges: Receiver<()>,
 }
 
 impl Watch {
@@ -74,6 +76,8 @@ enum Happened {
     Announce(Vec<Announcement>),
     Told(Surroundings),
     Look,
+    /// Someone knows better than what can be seen here.
+    LookAnew,
     Stop,
 }
 
@@ -92,18 +96,20 @@ async fn watch(watched: Watched, announcements: &Receiver<Vec<Announcement>>, in
                     break;
                 }
             }
-            Happened::Look => {
+            Happened::Look | Happened::LookAnew => {
+                let anew = matches!(next, Happened::LookAnew);
                 look_at = Instant::now() + LOOK_EVERY;
                 let found =
                     Used::look(watched.interface.as_deref()).map(|used| used.reachable(&watched.bound));
                 let begins = discover_at.take_if(|at| *at <= Instant::now()).is_some();
                 discovers |= begins;
+                let changed = found.as_ref().is_ok_and(|found| begins || addresses.as_ref() != Some(found));
                 if let Ok(found) = found
-                    && (begins || addresses.as_ref() != Some(&found))
+                    && (changed || anew)
                 {
                     *watched.reachable.lock().unwrap_or_else(PoisonError::into_inner) = found.clone();
                     let told = Input::Surroundings(Surroundings::Addresses(found.clone()));
-                    if inputs.send(told).await.is_err() {
+                    if changed && inputs.send(told).await.is_err() {
                         break;
                     }
                     if discovers {
@@ -120,7 +126,13 @@ async fn watch(watched: Watched, announcements: &Receiver<Vec<Announcement>>, in
             Timer::at(discover_at.map_or(look_at, |at| at.min(look_at))).await;
             Happened::Look
         };
-        next = or(announced, or(look, told)).await;
+        let nudged = async {
+            match watched.nudges.recv().await {
+                Ok(()) => Happened::LookAnew,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        next = or(announced, or(nudged, or(look, told))).await;
     }
     discovery.stop().await;
 }
