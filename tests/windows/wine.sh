@@ -158,6 +158,28 @@ receive() { # NAME SIDE INTO [ARGUMENT...]: `hither receive`, ready; with --yes 
   await "$name" 30 '.event == "ready"'
 }
 
+# A peer that speaks no version of the protocol but one of its own: it answers everything with QUIC's Version Negotiation
+# (RFC 9000, 17.2.1). Its port is in log/NAME.out.
+other_version() { # NAME
+  : > "$work/log/$1.out"
+  # shellcheck disable=SC2016 # Perl's variables
+  perl -MSocket -e '
+    $| = 1;
+    socket(S, PF_INET, SOCK_DGRAM, 0) or die;
+    bind(S, sockaddr_in(0, inet_aton("127.0.0.1"))) or die;
+    print +(sockaddr_in(getsockname(S)))[0], "\n";
+    while (defined(my $from = recv(S, my $data, 65535, 0))) {
+      my ($to, $of) = unpack("x5 C/a C/a", $data);
+      send(S, pack("C N C/a* C/a* N", 0xc0, 0, $of, $to, 0x1a2a3a4a), 0, $from);
+    }' < /dev/null > "$work/log/$1.out" 2> "$work/log/$1.err" &
+  pids[$1]=$!
+  local end=$((SECONDS + 10))
+  until [ -s "$work/log/$1.out" ]; do
+    running "$1" && [ "$SECONDS" -lt "$end" ] || fail "$1 has no port"
+    sleep 0.05
+  done
+}
+
 # The same at a console of its own: what is typed comes through a pipe, what is seen is in log/NAME.out.
 terminal() { # NAME ARGUMENT...
   local name=$1
