@@ -7,6 +7,9 @@
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/hither-windows.XXXXXX")
 mkdir "$work/log" "$work/windows" "$work/linux"
+# What this Wine lacks: it takes over the list of the directory above even where a file's own is protected from that. So
+# the directory above is closed here. What is made in it is open to others all the same, unless it is given a list.
+chmod 700 "$work/windows"
 declare -A pids=()
 
 fail() {
@@ -211,7 +214,7 @@ await_seen() { # NAME SECONDS TEXT
 # Runs a test program where nothing can be left behind, and counts.
 run_unit_test() { # PACKAGE NAME PROGRAM
   local name=unit-$1-$2 status=0
-  mkdir -p "$work/windows/temp"
+  mkdir -p -m 700 "$work/windows/temp"
   (
     cd "$top/$1"
     surroundings TMP="$(win "$work/windows/temp")" TEMP="$(win "$work/windows/temp")" timeout --kill-after=10 600 "$wine" "$3"

@@ -7,10 +7,11 @@ fn what_is_kept_is_closed_to_others() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("key");
     fs::write(&file, "secret").unwrap();
-    keep_to_owner(&file).unwrap();
-    assert!(!is_open_to_others(&file).unwrap());
+    // From the outside in: Wine hands a directory's list on even to a file that is protected from that.
     keep_to_owner(directory.path()).unwrap();
     assert!(!is_open_to_others(directory.path()).unwrap());
+    keep_to_owner(&file).unwrap();
+    assert!(!is_open_to_others(&file).unwrap());
     assert_eq!(fs::read(&file).unwrap(), b"secret", "not to its owner");
 }
 
