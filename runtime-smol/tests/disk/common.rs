@@ -42,6 +42,7 @@ pub(crate) fn scan(paths: &[&Path]) -> Result<Scanned, ScanError> {
 }
 
 /// The same with symbolic links.
+#[cfg(unix)]
 pub(crate) fn scan_links(paths: &[&Path]) -> Result<Scanned, ScanError> {
     let paths = paths.iter().map(|path| path.to_path_buf()).collect();
     match Disk::new().perform(Work::Scan { paths, links: true }) {
@@ -108,6 +109,7 @@ pub(crate) fn target(number: u32, name: &str) -> PartialFile {
 }
 
 /// What its partial file is called.
+#[cfg(unix)]
 pub(crate) fn partial(number: u32) -> String {
     partial_name(TRANSFER, target(number, "any").identity)
 }
