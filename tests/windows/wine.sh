@@ -214,10 +214,9 @@ await_seen() { # NAME SECONDS TEXT
 # Runs a test program where nothing can be left behind, and counts.
 run_unit_test() { # PACKAGE NAME PROGRAM
   local name=unit-$1-$2 status=0
-  mkdir -p -m 700 "$work/windows/temp"
   (
     cd "$top/$1"
-    surroundings TMP="$(win "$work/windows/temp")" TEMP="$(win "$work/windows/temp")" timeout --kill-after=10 600 "$wine" "$3"
+    surroundings timeout --kill-after=10 600 "$wine" "$3"
   ) < /dev/null > "$work/log/$name.out" 2> "$work/log/$name.err" || status=$?
   printf '        %s %s: %s\n' "$1" "$2" "$(grep '^test result' "$work/log/$name.out" | tr -d '\r')"
   [ "$status" -eq 0 ] || fail "$1 $2 ended with $status: $(grep -E '^    [a-z_:]+' "$work/log/$name.out" | sort -u | tr '\r\n' ' ')"
@@ -226,5 +225,7 @@ run_unit_test() { # PACKAGE NAME PROGRAM
 say 'a Windows for the test'
 # What winedevice and its like say is none of ours.
 surroundings "$wine" wineboot -i > "$work/log/wineboot.out" 2>&1 || fail 'Wine does not start'
+# The user's directory for temporary files is closed on Windows too.
+chmod 700 "$work/prefix/drive_c/users/ann/Temp"
 # Programs that Rust made want a function of it that this Wine does not have.
 cp "$top/target/cross/wine/bcryptprimitives.dll" "$work/prefix/drive_c/windows/system32/"

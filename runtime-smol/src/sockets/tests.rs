@@ -44,8 +44,9 @@ fn exchange(from: &Sockets, to: &mut Sockets, v4: bool, data: &[u8], segment: us
             }));
             while to.receive(|received, bytes| {
                 assert_eq!(received.remote, source);
-                assert_eq!(received.local, Some(target.ip()));
-                assert_eq!(received.ecn, Some(EcnCodepoint::Ect0));
+                // Wine tells neither.
+                assert!(received.local == Some(target.ip()) || cfg!(windows) && received.local.is_none());
+                assert!(received.ecn == Some(EcnCodepoint::Ect0) || cfg!(windows) && received.ecn.is_none());
                 assert!(received.segment_size == segment || bytes.len() == received.segment_size);
                 arrived.extend_from_slice(&bytes);
                 receives += 1;
@@ -143,6 +144,8 @@ fn what_is_not_segmented_goes_out_one_by_one() {
     assert_eq!(largest, SEND / 9000 * 9000);
 }
 
+/// As Android does; Windows takes none away.
+#[cfg(unix)]
 #[test]
 fn a_socket_that_was_taken_away_is_opened_anew() {
     let (mut a, mut b) = (loopback(), loopback());

@@ -6,9 +6,11 @@ pub(crate) use std::sync::Arc;
 pub(crate) use std::time::{Duration, SystemTime};
 
 pub(crate) use hither_protocol::identity::{Identity, PeerId};
+#[cfg(unix)]
+pub(crate) use hither_protocol::storage::MakeLink;
 pub(crate) use hither_protocol::storage::{
-    Checked, Done, Examined, FinishFile, HashedChunk, MakeLink, PartialFile, ReadBack, ReadChunk,
-    RecoverError, ScanError, Scanned, StorageError, Work, WriteChunk, partial_name,
+    Checked, Done, Examined, FinishFile, HashedChunk, PartialFile, ReadBack, ReadChunk, RecoverError,
+    ScanError, Scanned, StorageError, Work, WriteChunk, partial_name,
 };
 pub(crate) use hither_protocol::transfer::hash::{
     CHUNK, ChunkValue, Root, chunk_count, chunk_length, chunk_value,

@@ -31,7 +31,10 @@ pub(in crate::disk) fn open_source(path: &Path) -> io::Result<File> {
     {
         use std::os::windows::fs::OpenOptionsExt;
         const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
-        std::fs::OpenOptions::new().read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)
+        // Opens directories too, so that one in a file's place is seen as what it is, not as a file that is kept away.
+        const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+        let flags = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS;
+        std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
     }
 }
 
