@@ -99,6 +99,8 @@ impl Home {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Err(held(&self.data, &holder))),
+            // As on Android, whose standard library has no locks. The records have one of another kind.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => {
                 return Err(unusable(&path, &error, "use another with --home DIR"));
             }
@@ -298,6 +300,9 @@ pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private_options().write(true).create_new(true).open(path)?;
+    // Before anything is in it.
+    #[cfg(windows)]
+    crate::access::keep_to_owner(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -311,7 +316,8 @@ pub(crate) fn private_options() -> OpenOptions {
     options
 }
 
-/// On Windows files inherit the access list of the profile, which is the owner's alone.
+/// On Windows files inherit the access list of their directory; a file that must be its owner's whatever that list says
+/// is given one of its own (`write_synced`).
 #[cfg(not(unix))]
 pub(crate) fn private_options() -> OpenOptions {
     OpenOptions::new()
@@ -323,7 +329,14 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    #[cfg(windows)]
+    let is_new = !path.try_exists()?;
+    builder.create(path)?;
+    #[cfg(windows)]
+    if is_new {
+        crate::access::keep_to_owner(path)?;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -350,7 +363,11 @@ fn tighten(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-#[cfg(not(unix))]
-fn tighten(_: &Path) -> io::Result<bool> {
-    Ok(false)
+#[cfg(windows)]
+fn tighten(path: &Path) -> io::Result<bool> {
+    if !crate::access::is_open_to_others(path)? {
+        return Ok(false);
+    }
+    crate::access::keep_to_owner(path)?;
+    Ok(true)
 }

@@ -268,5 +268,6 @@ async fn insist<T>(mut command: impl FnMut() -> mdns_sd::Result<T>) -> Option<T>
     None
 }
 
-#[cfg(test)]
+// They need network namespaces.
+#[cfg(all(test, target_os = "linux"))]
 mod tests;

@@ -11,7 +11,7 @@ use smol::Timer;
 use smol::channel::{Receiver, Sender, TrySendError};
 use smol::stream::Stream;
 
-use crate::clock::{Clock, unix_millis};
+use crate::clock::{Clock, asleep, unix_millis};
 use crate::disks::Disks;
 use crate::input::Input;
 use crate::mainline::Mainline;
@@ -86,7 +86,7 @@ impl Driver {
             mainline,
             inputs: Box::pin(inputs),
             events,
-            clock: Clock::new(Instant::now(), SystemTime::now()),
+            clock: Clock::new(Instant::now(), SystemTime::now(), asleep()),
             timer: Timer::never(),
             timer_set: None,
             buffer: Vec::new(),
@@ -110,7 +110,8 @@ impl Driver {
                 break;
             }
             let datagrams = self.take_datagrams();
-            let streams = if self.streams.turn(&mut self.node) { Turn::More } else { Turn::Idle };
+            let now = self.clock.now();
+            let streams = if self.streams.turn(&mut self.node, now) { Turn::More } else { Turn::Idle };
             if [inputs, outputs, datagrams, streams] == [Turn::Idle; 4] {
                 self.wait().await;
                 busy = 0;
@@ -135,7 +136,7 @@ impl Driver {
     }
 
     fn take_inputs(&mut self) -> Turn {
-        let now = Instant::now();
+        let now = self.clock.now();
         for _ in 0..INPUTS {
             let Some(input) = self.arrived.take().or_else(|| self.inputs.try_recv().ok()) else {
                 return Turn::Idle;
@@ -167,13 +168,14 @@ impl Driver {
     }
 
     fn keep_time(&mut self) {
-        let now = Instant::now();
+        let slept = self.clock.hear(asleep());
+        let now = self.clock.now();
         if self.node.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.node.handle_timeout(now);
         }
-        if self.clock.next_look() <= now {
+        if slept || self.clock.next_look() <= now {
             let wall = SystemTime::now();
-            if self.clock.look(now, wall) {
+            if self.clock.look(now, wall) || slept {
                 self.node.handle_surroundings(now, Surroundings::Clock(unix_millis(wall)));
                 let mut fresh = [0; 32];
                 // Without it, the node goes on with the randomness that it has.
@@ -185,7 +187,7 @@ impl Driver {
     }
 
     fn take_datagrams(&mut self) -> Turn {
-        let (now, node) = (Instant::now(), &mut self.node);
+        let (now, node) = (self.clock.now(), &mut self.node);
         let more = self.sockets.receive(|received, data| node.handle_datagram(now, received, data));
         if more { Turn::More } else { Turn::Idle }
     }
@@ -223,7 +225,7 @@ impl Driver {
         while let Some((id, request)) = self.node.poll_worldwide() {
             let asked = self.mainline.as_ref().is_some_and(|mainline| mainline.ask(id, request));
             if !asked {
-                self.node.handle_worldwide(Instant::now(), id, WorldAnswer::Over { reached: false });
+                self.node.handle_worldwide(self.clock.now(), id, WorldAnswer::Over { reached: false });
             }
         }
     }
@@ -235,7 +237,7 @@ impl Driver {
                 None => {
                     self.buffer.clear();
                     let segments = self.sockets.max_segments();
-                    match self.node.poll_transmit(Instant::now(), segments, &mut self.buffer) {
+                    match self.node.poll_transmit(self.clock.now(), segments, &mut self.buffer) {
                         Some(transmit) => (transmit, 0),
                         None => return Turn::Idle,
                     }
@@ -253,13 +255,13 @@ impl Driver {
     fn is_over(&self) -> bool {
         let Some(end) = self.end else { return false };
         let drained = self.node.is_drained() && self.blocked.is_none() && self.unstored.is_none();
-        drained || end <= Instant::now()
+        drained || end <= self.clock.now()
     }
 
     /// Waits until there is something to do.
     async fn wait(&mut self) {
         let deadlines = [self.node.poll_timeout().map(|(at, _)| at), self.end, Some(self.clock.next_look())];
-        let deadline = deadlines.into_iter().flatten().min();
+        let deadline = deadlines.into_iter().flatten().min().map(|at| self.clock.timer(at));
         // Setting a timer takes a lock and may wake the reactor: only when it has to change.
         if deadline != self.timer_set {
             match deadline {

@@ -22,6 +22,7 @@ mod disks;
 mod driver;
 mod input;
 mod interfaces;
+mod lock;
 mod machine;
 mod pipes;
 mod runtime;
@@ -30,6 +31,6 @@ mod streams;
 mod watch;
 
 pub use hither_protocol::{Event, Node};
-pub use machine::{has_aes, max_datagram};
+pub use machine::{has_aes, interfaces, loopback, max_datagram};
 pub use pipes::Pipes;
 pub use runtime::{Options, Runtime, StartError};

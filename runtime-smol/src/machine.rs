@@ -13,6 +13,22 @@ pub fn has_aes() -> bool {
     false
 }
 
+/// The names of the network interfaces that have an address, in order: for [`Options::interface`](crate::Options::interface).
+/// Empty where the system does not tell.
+pub fn interfaces() -> Vec<String> {
+    let mut names: Vec<String> =
+        if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(|found| found.name).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The name of the loopback interface: `lo`, `lo0`, or `Loopback Pseudo-Interface 1`. `None`: it is down.
+pub fn loopback() -> Option<String> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    found.into_iter().find(|found| found.is_loopback()).map(|found| found.name)
+}
+
 /// The largest UDP payload worth trying, in bytes, where only this interface is used: for
 /// [`Config::max_datagram`](hither_protocol::Config::max_datagram). 8952 on loopback, else 1452: what is left of
 /// frames of 9000 and 1500 bytes after IPv6's and UDP's headers. Loopback carries 65,507, but the probes for that alone

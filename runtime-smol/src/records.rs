@@ -1,6 +1,6 @@
 //! Records: a node's few tables in one database file, every commit durable before it is reported.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
@@ -8,6 +8,7 @@ use hither_protocol::storage::{Change, Done, Record, RecoverError, StorageError,
 use redb::{Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::disk::storage_error;
+use crate::lock::Locked;
 
 /// The file's name in the home directory.
 pub const FILE_NAME: &str = "records.redb";
@@ -29,7 +30,7 @@ const TABLES: [Table; 7] = [
 #[derive(Debug)]
 pub struct Records {
     home: PathBuf,
-    lock: Option<File>,
+    lock: Option<Locked>,
     database: Option<Database>,
 }
 
@@ -133,13 +134,10 @@ impl Records {
         }
         make_home(&self.home).map_err(storage_error)?;
         let lock = make_private(&self.home.join(LOCK_NAME)).map_err(storage_error)?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                return Err(StorageError::Other("another running hither uses this home directory".into()));
-            }
-            // Where files cannot be locked, as on Android, there is one process to a home anyway.
-            Ok(()) | Err(TryLockError::Error(_)) => self.lock = Some(lock),
-        }
+        let Some(lock) = Locked::new(lock).map_err(storage_error)? else {
+            return Err(StorageError::Other("another running hither uses this home directory".into()));
+        };
+        self.lock = Some(lock);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use hither_protocol::{EcnCodepoint, Received, Transmit};
@@ -26,6 +27,8 @@ const SEND: usize = 65_535 - 40 - 8;
 const SEGMENTS: NonZeroUsize = NonZeroUsize::new(SEND / 1452).unwrap();
 /// How often another port is tried when the one that the system gave for one address is taken on the next.
 const PORT_TRIES: usize = 16;
+/// How often at most a socket that gives errors is opened anew.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
 
 /// The sockets of a node.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub(crate) struct Sockets {
     sockets: Vec<Bound>,
     slots: Vec<BytesMut>,
     meta: Vec<RecvMeta>,
+    interface: Option<String>,
     only_loopback: bool,
 }
 
@@ -43,6 +47,8 @@ struct Bound {
     address: SocketAddr,
     /// There may be something to receive: nothing has said otherwise since the system said so.
     readable: bool,
+    /// When it was last opened anew.
+    renewed: Option<Instant>,
 }
 
 /// What became of a transmit.
@@ -73,6 +79,7 @@ impl Sockets {
             sockets,
             slots: (0..SLOTS).map(|_| BytesMut::zeroed(SLOT)).collect(),
             meta: vec![RecvMeta::default(); SLOTS],
+            interface: used.name.clone(),
             only_loopback: used.only_loopback,
         })
     }
@@ -83,7 +90,7 @@ impl Sockets {
     }
 
     /// How many datagrams may go out in one transmit now. It shrinks to one when the system turns out not to
-    /// segment after all: noq-udp notices (EIO, as some Android devices give), so it is asked each time.
+    /// segment after all (`in_parts`), so it is asked each time.
     pub(crate) fn max_segments(&self) -> NonZeroUsize {
         let supported = self.sockets.iter().map(|bound| bound.state.max_gso_segments()).min();
         supported.map_or(NonZeroUsize::MIN, |supported| supported.min(SEGMENTS))
@@ -97,12 +104,8 @@ impl Sockets {
         }
         let Some(bound) = self.socket_for(transmit) else { return Sent::Yes };
         let source = transmit.local.filter(|_| bound.address.ip().is_unspecified());
-        let most = match transmit.segment_size {
-            Some(size) if size > 0 => (SEND / size).clamp(1, bound.state.max_gso_segments().get()) * size,
-            _ => data.len().max(1),
-        };
-        let mut sent = from;
-        for contents in data.get(from..).unwrap_or_default().chunks(most) {
+        let allowed = || bound.state.max_gso_segments();
+        in_parts(data, from, transmit.segment_size, allowed, |contents| {
             let outgoing = noq_udp::Transmit {
                 destination: transmit.remote,
                 ecn: transmit.ecn.and_then(|mark| noq_udp::EcnCodepoint::from_bits(mark as u8)),
@@ -110,15 +113,8 @@ impl Sockets {
                 segment_size: transmit.segment_size,
                 src_ip: source,
             };
-            match bound.state.try_send(UdpSockRef::from(bound.socket.get_ref()), &outgoing) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Blocked(sent),
-                // A datagram that is larger than the path carries (EMSGSIZE: a probe for that very thing), a
-                // route that is gone, a neighbour that does not answer: all the same to the node as a loss on
-                // the way.
-                Ok(()) | Err(_) => sent += contents.len(),
-            }
-        }
-        Sent::Yes
+            bound.state.try_send(UdpSockRef::from(bound.socket.get_ref()), &outgoing)
+        })
     }
 
     /// Receives one batch from each socket that may have something, and hands it on. Says whether there may be
@@ -152,8 +148,11 @@ impl Sockets {
                 {
                     more = true;
                 }
-                // Wait for the system to say that there is something.
-                Err(_) => bound.readable = false,
+                // Wait for the system to say that there is something, on another socket where this one was taken away.
+                Err(_) => {
+                    bound.readable = false;
+                    bound.renew(self.interface.as_deref());
+                }
             }
         }
         more
@@ -190,6 +189,49 @@ impl Sockets {
             || self.sockets.iter().filter(|bound| bound.address.is_ipv4() == transmit.remote.is_ipv4());
         family().find(|bound| Some(bound.address.ip()) == transmit.local).or_else(|| family().next())
     }
+}
+
+impl Bound {
+    /// Opens the socket anew. Android takes the sockets of an app away that is in the background, or whose network is gone
+    /// (ECONNABORTED): they are deaf from then on. One that still has its port was not taken away, and stays.
+    fn renew(&mut self, interface: Option<&str>) {
+        if self.renewed.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
+            return;
+        }
+        self.renewed = Some(Instant::now());
+        if let Ok(fresh) = bind_one(self.address, interface) {
+            (self.socket, self.state) = (fresh.socket, fresh.state);
+        }
+    }
+}
+
+/// Sends `data` from its byte `from` on: each time as many segments as `allowed` says then.
+fn in_parts(
+    data: &[u8],
+    from: usize,
+    segment: Option<usize>,
+    allowed: impl Fn() -> NonZeroUsize,
+    mut send: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Sent {
+    let mut sent = from;
+    while let Some(rest) = data.get(sent..).filter(|rest| !rest.is_empty()) {
+        let segments = allowed();
+        let most = match segment {
+            Some(size) if size > 0 => (SEND / size).clamp(1, segments.get()) * size,
+            _ => rest.len(),
+        };
+        let contents = rest.get(..most).unwrap_or(rest);
+        match send(contents) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Blocked(sent),
+            // The system does not segment after all (EIO, as some Android devices give), and noq-udp has noticed: nothing
+            // of it went out, so it goes out again in what is allowed now.
+            Err(_) if allowed() < segments => {}
+            // A datagram that is larger than the path carries (EMSGSIZE: a probe for that very thing), a route that is
+            // gone, a neighbour that does not answer: all the same to the node as a loss on the way.
+            Ok(()) | Err(_) => sent += contents.len(),
+        }
+    }
+    Sent::Yes
 }
 
 fn bind_all(addresses: &[IpAddr], interface: Option<&str>, port: u16) -> io::Result<Vec<Bound>> {
@@ -235,7 +277,7 @@ fn bind_one(address: SocketAddr, interface: Option<&str>) -> io::Result<Bound> {
     // noq-udp turns on what matters: segmentation both ways, ECN, packet information, no fragmentation. It leaves
     // SO_TIMESTAMPNS off, which would cost the ECN marks of coalesced receives (noq #774).
     let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-    Ok(Bound { socket: Async::new_nonblocking(socket)?, state, address, readable: false })
+    Ok(Bound { socket: Async::new_nonblocking(socket)?, state, address, readable: false, renewed: None })
 }
 
 fn received(meta: &RecvMeta) -> Received {

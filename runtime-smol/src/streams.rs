@@ -41,6 +41,7 @@ pub(crate) struct Streams {
 #[derive(Debug)]
 struct Listener {
     socket: Async<TcpListener>,
+    address: SocketAddr,
     /// Somebody may wait: nothing has said otherwise since the system said so.
     ready: bool,
 }
@@ -82,8 +83,7 @@ impl Streams {
     }
 
     /// Carries what there is to carry, a bounded amount for each stream. Says whether there may be more.
-    pub(crate) fn turn(&mut self, node: &mut Node) -> bool {
-        let now = Instant::now();
+    pub(crate) fn turn(&mut self, node: &mut Node, now: Instant) -> bool {
         let mut more = self.take(node, now);
         while let Some((link, remote)) = node.poll_stream_dial() {
             more = true;
@@ -133,8 +133,12 @@ impl Streams {
                                 | io::ErrorKind::ConnectionReset
                                 | io::ErrorKind::Interrupted
                         ) => {}
-                    // No file descriptor or no memory is left: asking again at once would only spin.
+                    // No file descriptor or no memory is left: asking again at once would only spin. Or Android took the
+                    // socket away, as it does in the background; one that still has its port was not.
                     Err(_) => {
+                        if let Ok(fresh) = listen(listener.address, self.interface.as_deref()) {
+                            *listener = fresh;
+                        }
                         self.rest = Some(Timer::after(REST));
                         return more;
                     }
@@ -302,7 +306,7 @@ fn listen(address: SocketAddr, interface: Option<&str>) -> io::Result<Listener> 
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(Listener { socket: Async::new_nonblocking(socket.into())?, ready: false })
+    Ok(Listener { socket: Async::new_nonblocking(socket.into())?, address, ready: false })
 }
 
 /// A socket that keeps to the interface as the UDP sockets do.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hither_protocol::Config;
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::Identity;
-use hither_runtime_smol::{Options, Runtime, StartError, max_datagram};
+use hither_runtime_smol::{Options, Runtime, StartError, loopback, max_datagram};
 use tempfile::TempDir;
 
 fn identity(number: u8) -> Identity {
@@ -16,7 +16,7 @@ fn identity(number: u8) -> Identity {
 fn options(home: &TempDir) -> Options {
     Options {
         home: home.path().into(),
-        interface: Some(loopback()),
+        interface: loopback(),
         port: 0,
         discovery: None,
         mainline: None,
@@ -24,11 +24,6 @@ fn options(home: &TempDir) -> Options {
     }
 }
 
-fn loopback() -> String {
-    if cfg!(target_os = "linux") { "lo".into() } else { "lo0".into() }
-}
-
-#[cfg(unix)]
 #[test]
 fn a_node_runs_answers_and_ends() {
     let home = TempDir::new().unwrap();
@@ -63,7 +58,6 @@ fn a_node_runs_answers_and_ends() {
     assert!(UdpSocket::bind(("127.0.0.1", port)).is_ok(), "the port is free again");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_runtime_that_is_dropped_ends() {
     let home = TempDir::new().unwrap();
@@ -77,7 +71,6 @@ fn a_runtime_that_is_dropped_ends() {
     Runtime::start(options(&home), identity(2)).unwrap().close(Duration::from_secs(5));
 }
 
-#[cfg(unix)]
 #[test]
 fn a_panic_on_the_node_s_thread_leaves_nobody_waiting() {
     let home = TempDir::new().unwrap();
@@ -92,7 +85,6 @@ fn a_panic_on_the_node_s_thread_leaves_nobody_waiting() {
     while runtime.next_event(None).is_some() {}
 }
 
-#[cfg(unix)]
 #[test]
 fn starts_that_fail_say_why() {
     let home = TempDir::new().unwrap();
@@ -104,9 +96,8 @@ fn starts_that_fail_say_why() {
     assert!(matches!(Runtime::start(nowhere, identity(3)), Err(StartError::NoInterface(_))));
 }
 
-#[cfg(unix)]
 #[test]
 fn loopback_carries_large_datagrams() {
-    assert_eq!(max_datagram(Some(&loopback())), 8952);
+    assert_eq!(max_datagram(loopback().as_deref()), 8952);
     assert_eq!(max_datagram(None), 1452);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hither_protocol::entropy::Entropy;
 use hither_protocol::identity::{Identity, PeerId};
 use hither_protocol::{Config, Event, MessageState, Rules, TransferFailure};
-use hither_runtime_smol::{Options, Runtime, has_aes, max_datagram};
+use hither_runtime_smol::{Options, Runtime, has_aes, loopback, max_datagram};
 use tempfile::TempDir;
 
 use super::failure::{self, End, Side};
@@ -19,14 +19,6 @@ use crate::home::entropy;
 use crate::inert::inert;
 use crate::screen::{self, Delivery, Screen, duration, rate, size};
 
-/// The one interface that is used.
-const LOOPBACK: &str = if cfg!(target_os = "linux") || cfg!(target_os = "android") {
-    "lo"
-} else if cfg!(windows) {
-    "Loopback Pseudo-Interface 1"
-} else {
-    "lo0"
-};
 /// The file's size.
 const BYTES: u64 = 64 << 20;
 /// How long the two may take to see each other before they are told.
@@ -236,15 +228,19 @@ impl Actor {
         let identity = Identity::generate(&mut entropy.stream(name));
         let id = identity.peer_id();
         let rules = Rules { into: Some(directory.join(name).join("received")), ..Rules::default() };
+        // The one interface that is used.
+        let loopback = loopback().ok_or_else(|| {
+            Failure::new(Exit::Usage, "this machine has no loopback interface that is up. Nothing was sent.")
+        })?;
         let options = Options {
             home: directory.join(name),
-            interface: Some(LOOPBACK.to_owned()),
+            interface: Some(loopback.clone()),
             port: 0,
             discovery: Some(Duration::ZERO),
             mainline: None,
             config: Config {
                 aes: has_aes(),
-                max_datagram: max_datagram(Some(LOOPBACK)),
+                max_datagram: max_datagram(Some(&loopback)),
                 rules,
                 ..Config::default()
             },

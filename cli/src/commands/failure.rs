@@ -10,7 +10,7 @@ use hither_protocol::transfer::TransferId;
 use hither_protocol::{
     AnswerError, ContactError, LinkLoss, OfferError, Refusal, SendError, TransferFailure, Unreachable,
 };
-use hither_runtime_smol::StartError;
+use hither_runtime_smol::{StartError, interfaces};
 
 use crate::exit::{Exit, Failure};
 use crate::inert::inert;
@@ -29,7 +29,13 @@ pub(super) fn start(error: &StartError) -> Failure {
         StartError::PortTaken(_) | StartError::NoInterface(_) => Exit::Usage,
         StartError::Network(_) | StartError::NoEntropy | StartError::NoThread(_) => Exit::Fault,
     };
-    Failure::new(exit, format!("{}. Nothing was sent.", inert(&error.to_string())))
+    let mut text = inert(&error.to_string());
+    if matches!(error, StartError::NoInterface(_)) {
+        // Windows' are long and differ: `Wi-Fi 2`, `Loopback Pseudo-Interface 1`.
+        let there: Vec<String> = interfaces().iter().map(|name| format!("{:?}", inert(name))).collect();
+        text += &format!(" (there is {})", there.join(", "));
+    }
+    Failure::new(exit, format!("{text}. Nothing was sent."))
 }
 
 /// No transfer is meant.

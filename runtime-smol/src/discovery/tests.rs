@@ -1,5 +1,5 @@
-//! Real mDNS. It needs a network that holds nobody else: on Linux, a network namespace with nothing but loopback,
-//! since a daemon joins its multicast group on every interface before it can be told which ones to use.
+//! Real mDNS. It needs a network that holds nobody else: a network namespace with nothing but loopback, since a daemon
+//! joins its multicast group on every interface before it can be told which ones to use.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -89,7 +89,6 @@ async fn until(discovery: &mut Discovery, come: Option<(&str, u16)>, gone: Optio
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn two_find_each_other_and_part() {
     if !in_namespace("discovery::tests::two_find_each_other_and_part") {
@@ -123,7 +122,6 @@ fn two_find_each_other_and_part() {
 }
 
 /// How soon somebody is found who was there before: a person waits for that.
-#[cfg(target_os = "linux")]
 #[test]
 fn somebody_who_is_there_is_found_at_once() {
     if !in_namespace("discovery::tests::somebody_who_is_there_is_found_at_once") {

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use cap_std::fs::Dir;
 use hither_protocol::storage::{FinishFile, StorageError, partial_name};
 use hither_protocol::transfer::journal::Batch;
 use hither_protocol::transfer::{RelativePath, TransferId};
@@ -118,9 +119,17 @@ fn place(folders: &Folders, file: &FinishFile) -> Result<(), StorageError> {
             ErrorKind::IsADirectory | ErrorKind::DirectoryNotEmpty => {
                 io::Error::from(ErrorKind::AlreadyExists)
             }
+            // Which Windows says in other words.
+            ErrorKind::PermissionDenied if cfg!(windows) && is_directory(parent, to) => {
+                io::Error::from(ErrorKind::AlreadyExists)
+            }
             _ => error,
         })
     })
+}
+
+fn is_directory(parent: &Dir, name: &str) -> bool {
+    parent.symlink_metadata(name).is_ok_and(|metadata| metadata.is_dir())
 }
 
 fn sync_names(folders: &Folders, files: &[FinishFile], results: &mut [Result<(), StorageError>]) {

@@ -14,10 +14,11 @@ use hither_protocol::transfer::journal::{
 };
 use hither_protocol::transfer::{RelativePath, TransferId};
 
+use crate::lock::Locked;
+
 use super::folder::Folders;
 use super::partials::remove_regular;
 use super::recover::Recovery;
-use super::system::Locked;
 use super::{storage_error, system};
 
 /// Bytes of a journal that are read at once.

@@ -13,8 +13,7 @@ use cap_std::fs::Dir;
 mod open;
 
 pub(super) use open::{
-    Locked, create_new, is_link_error, is_named, is_sole, open_directory, open_folder, open_regular,
-    open_source,
+    create_new, is_link_error, is_named, is_sole, open_directory, open_folder, open_regular, open_source,
 };
 
 /// Modification time in Unix milliseconds, rounded down. 0 where the file system keeps none.

@@ -6,9 +6,11 @@ pub(crate) use std::sync::Arc;
 pub(crate) use std::time::{Duration, SystemTime};
 
 pub(crate) use hither_protocol::identity::{Identity, PeerId};
+#[cfg(unix)]
+pub(crate) use hither_protocol::storage::MakeLink;
 pub(crate) use hither_protocol::storage::{
-    Checked, Done, Examined, FinishFile, HashedChunk, MakeLink, PartialFile, ReadBack, ReadChunk,
-    RecoverError, ScanError, Scanned, StorageError, Work, WriteChunk, partial_name,
+    Checked, Done, Examined, FinishFile, HashedChunk, PartialFile, ReadBack, ReadChunk, RecoverError,
+    ScanError, Scanned, StorageError, Work, WriteChunk, partial_name,
 };
 pub(crate) use hither_protocol::transfer::hash::{
     CHUNK, ChunkValue, Root, chunk_count, chunk_length, chunk_value,
@@ -42,6 +44,7 @@ pub(crate) fn scan(paths: &[&Path]) -> Result<Scanned, ScanError> {
 }
 
 /// The same with symbolic links.
+#[cfg(unix)]
 pub(crate) fn scan_links(paths: &[&Path]) -> Result<Scanned, ScanError> {
     let paths = paths.iter().map(|path| path.to_path_buf()).collect();
     match Disk::new().perform(Work::Scan { paths, links: true }) {
@@ -108,6 +111,7 @@ pub(crate) fn target(number: u32, name: &str) -> PartialFile {
 }
 
 /// What its partial file is called.
+#[cfg(unix)]
 pub(crate) fn partial(number: u32) -> String {
     partial_name(TRANSFER, target(number, "any").identity)
 }

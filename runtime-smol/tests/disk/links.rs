@@ -1,7 +1,6 @@
 use crate::common::*;
 use crate::offer::Offer;
 
-#[cfg(unix)]
 #[test]
 fn links_in_the_folder_lead_nowhere() {
     use std::os::unix::fs::symlink;
@@ -43,7 +42,6 @@ fn links_in_the_folder_lead_nowhere() {
     assert_eq!(fs::read(outside.path().join("victim")).unwrap(), b"precious");
 }
 
-#[cfg(unix)]
 #[test]
 fn nothing_of_an_interrupted_transfer_is_reached_through_a_link() {
     use std::os::unix::fs::symlink;
@@ -80,7 +78,6 @@ fn nothing_of_an_interrupted_transfer_is_reached_through_a_link() {
     assert_eq!(names(&offer.at("top")).len(), 2, "the links are not Hither's");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_journal_is_not_followed_where_it_leads() {
     use std::os::unix::fs::symlink;

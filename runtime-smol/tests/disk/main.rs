@@ -8,6 +8,7 @@ mod finish;
 #[cfg(target_os = "linux")]
 mod full;
 mod journal;
+#[cfg(unix)]
 mod links;
 mod offer;
 mod read;

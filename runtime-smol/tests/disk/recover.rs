@@ -158,12 +158,11 @@ fn files_in_place_are_looked_at() {
     set_modified("top/f2", MODIFIED + 60_000);
     // A file system may keep times in steps of two seconds.
     set_modified("top/f3", MODIFIED - 1_900);
-    let mut there = vec![3, 4, 5];
+    let there = if cfg!(unix) { vec![3, 5] } else { vec![3, 4, 5] };
     #[cfg(unix)]
     {
         fs::rename(offer.at("top/f4"), offer.at("elsewhere")).unwrap();
         std::os::unix::fs::symlink(offer.at("elsewhere"), offer.at("top/f4")).unwrap();
-        there.retain(|number| *number != 4);
     }
     let found = offer.check(&Disk::new());
     let expected: Vec<_> = there.iter().map(|number| format!("top/f{number}")).collect();
@@ -231,6 +230,13 @@ fn a_vanished_folder_or_journal_is_missing() {
     assert_eq!((found.chunks.len(), found.lost), (0, THREE as u64));
     fs::remove_file(offer.journal()).unwrap();
     assert_eq!(offer.recover(&disk), Err(RecoverError::Missing));
+    // Windows lets nobody remove a folder that is open, so there the disk has to be a new one.
+    let disk = if cfg!(windows) {
+        drop(disk);
+        Disk::new()
+    } else {
+        disk
+    };
     fs::remove_dir_all(offer.folder()).unwrap();
     assert_eq!(offer.recover(&disk), Err(RecoverError::Missing));
     fs::write(offer.folder(), "a file").unwrap();

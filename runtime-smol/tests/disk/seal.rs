@@ -1,9 +1,11 @@
 use crate::common::*;
 
 /// When links and directories were modified.
+#[cfg(unix)]
 const MODIFIED: i64 = 1_000_000_000_123;
 
 /// Makes links and sets the times of directories.
+#[cfg(unix)]
 fn seal(
     disk: &Disk,
     into: &Path,
@@ -30,10 +32,12 @@ fn seal(
     }
 }
 
+#[cfg(unix)]
 fn modified(path: &Path) -> SystemTime {
     fs::symlink_metadata(path).unwrap().modified().unwrap()
 }
 
+#[cfg(unix)]
 fn expected() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(MODIFIED as u64)
 }

@@ -9,6 +9,7 @@
 //! - `copies`: how often a byte of content is copied, counted by hand
 //! - `content`: what is sent, and the check of what arrived
 //! - `hither`: the command line as a process of its own
+//! - `program`: the size of the programs, and how long the shortest command takes
 //! - `usage`: processor time and memory, as the kernel counts them
 
 mod codes;
@@ -20,6 +21,7 @@ mod files;
 mod handshake;
 mod hither;
 mod message;
+mod program;
 mod usage;
 
 use std::error::Error;
@@ -57,9 +59,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("files") => files::measure(arguments),
         Some("codes") => codes::measure(arguments),
         Some("dht") => dht::measure(arguments),
+        Some("program") => program::measure(arguments),
         _ => {
-            let others = [files::HELP, codes::HELP, dht::HELP].join("\n\n");
-            Err(format!("say what to measure\n\n{HELP}\n\n{others}").into())
+            let help = [HELP, files::HELP, codes::HELP, dht::HELP, program::HELP].join("\n\n");
+            Err(format!("say what to measure\n\n{help}").into())
         }
     };
     match report {

@@ -31,7 +31,10 @@ pub(in crate::disk) fn open_source(path: &Path) -> io::Result<File> {
     {
         use std::os::windows::fs::OpenOptionsExt;
         const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
-        std::fs::OpenOptions::new().read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)
+        // Opens directories too, so that one in a file's place is seen as what it is, not as a file that is kept away.
+        const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+        let flags = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS;
+        std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
     }
 }
 
@@ -149,55 +152,5 @@ pub(in crate::disk) fn is_named(file: &File, parent: &Dir, name: &str) -> bool {
     {
         let _ = file;
         parent.exists(name)
-    }
-}
-
-/// A file that is locked against others who lock it so.
-#[derive(Debug)]
-pub(in crate::disk) struct Locked(File);
-
-impl Locked {
-    /// Locks a file; `None`: another has it. A file system without locks is used without.
-    pub(in crate::disk) fn new(file: File) -> io::Result<Option<Self>> {
-        // Not `File::try_lock` on Unix: it is missing on Android.
-        #[cfg(unix)]
-        {
-            use rustix::fs::{FlockOperation, flock};
-            use rustix::io::Errno;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) | Err(Errno::NOSYS | Errno::NOTSUP | Errno::INVAL | Errno::NOLCK) => {
-                    Ok(Some(Self(file)))
-                }
-                Err(Errno::WOULDBLOCK) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        }
-        #[cfg(windows)]
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                Ok(Some(Self(file)))
-            }
-            Err(std::fs::TryLockError::Error(error)) => Err(error),
-        }
-    }
-}
-
-impl std::ops::Deref for Locked {
-    type Target = File;
-
-    fn deref(&self) -> &File {
-        &self.0
-    }
-}
-
-impl Drop for Locked {
-    /// Closing is not enough: a program that is just being started may still have a copy of the handle.
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
-        #[cfg(windows)]
-        let _ = self.0.unlock();
     }
 }
