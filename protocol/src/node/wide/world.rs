@@ -1,6 +1,6 @@
 //! What is asked of Mainline: whom to begin with, and records where no node of the table has any.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use crate::noise::quic::NetworkId;
 const MAX_WAITING: usize = 64;
 /// How long nearer ways have before Mainline is asked whom to begin with.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two requests for one peer, however soon the first was over.
+const PEER_EVERY: Duration = Duration::from_secs(15);
 /// Between two such questions, and between two announcements.
 const FIND_EVERY: Duration = Duration::from_secs(5 * 60);
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(20 * 60);
@@ -26,8 +28,8 @@ pub(super) struct World {
     next: u64,
     waiting: VecDeque<(WorldId, WorldRequest)>,
     asked: BTreeMap<WorldId, Asked>,
-    /// Whom it is being asked for.
-    peers: BTreeSet<PeerId>,
+    /// Whom it was asked for, and when it may be asked again.
+    peers: BTreeMap<PeerId, Instant>,
     find_at: Instant,
     announce_at: Instant,
     reached: Option<bool>,
@@ -46,7 +48,7 @@ impl World {
             next: 0,
             waiting: VecDeque::new(),
             asked: BTreeMap::new(),
-            peers: BTreeSet::new(),
+            peers: BTreeMap::new(),
             find_at: now.checked_add(PATIENCE).unwrap_or(now),
             announce_at: now,
             reached: None,
@@ -76,7 +78,7 @@ impl World {
     }
 
     pub(super) fn next_time(&self) -> Option<Instant> {
-        Some(self.find_at.min(self.announce_at))
+        self.peers.values().copied().chain([self.find_at, self.announce_at]).min()
     }
 }
 
@@ -113,12 +115,9 @@ impl Node {
                     }
                 }
             }
-            (WorldAnswer::Over { reached }, asked) => {
+            (WorldAnswer::Over { reached }, _) => {
                 wide.world.asked.remove(&id);
                 wide.world.reached = Some(reached);
-                if let Asked::Peer(peer) = asked {
-                    wide.world.peers.remove(&peer);
-                }
             }
             _ => {}
         }
@@ -134,8 +133,10 @@ impl Node {
         }
         let unix_time = self.unix_time(now);
         let missed: Vec<PeerId> = wide.finding.missed().collect();
+        wide.world.peers.retain(|_, again| *again > now);
         for peer in missed {
-            if wide.world.peers.insert(peer) {
+            if !wide.world.peers.contains_key(&peer) {
+                wide.world.peers.insert(peer, now.checked_add(PEER_EVERY).unwrap_or(now));
                 for period in [Period::of(unix_time), Period::nearer_neighbour(unix_time)] {
                     let id = BlindedId::new(&peer, RecordKind::Addresses, period, &wide.network);
                     wide.world.ask(WorldRequest::Get { key: *id.key() }, Asked::Peer(peer));
