@@ -282,3 +282,26 @@ fn mainline_leads_to_those_whom_nothing_nearer_knows() {
     assert_eq!(view.nodes.len(), 1, "{view:?}");
     expect_message(&mut world, alice, bob, "hello, world");
 }
+
+#[test]
+fn mainline_is_not_asked_again_at_once_when_it_has_nothing() {
+    let mut world = World::new(1);
+    let by_mainline = WideConfig { mainline: true, ..wide(&[]) };
+    let alice = far(&mut world, "alice", by_mainline.clone());
+    let bob = far(&mut world, "bob", WideConfig { publish: false, ..by_mainline });
+    world.befriend(&[alice, bob]);
+    let peer = world.peer(bob);
+    world.crash(bob);
+    world.ask(alice, |node, now| node.send_message(now, peer, "are you there?")).unwrap();
+    let mut gets = 0;
+    for _ in 0..60 {
+        world.run_for(Duration::from_secs(1));
+        while let Some((id, request)) = world.ask(alice, |node, _| node.poll_worldwide()) {
+            gets += usize::from(matches!(request, WorldRequest::Get { .. }));
+            assert!(gets <= 10, "for two days, every 15 s");
+            world
+                .ask(alice, |node, now| node.handle_worldwide(now, id, WorldAnswer::Over { reached: false }));
+        }
+    }
+    assert!(gets > 0);
+}
