@@ -1,5 +1,6 @@
 //! What is asked of Mainline: whom to begin with, and records where no node of the table has any.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
@@ -135,8 +136,8 @@ impl Node {
         let missed: Vec<PeerId> = wide.finding.missed().collect();
         wide.world.peers.retain(|_, again| *again > now);
         for peer in missed {
-            if !wide.world.peers.contains_key(&peer) {
-                wide.world.peers.insert(peer, now.checked_add(PEER_EVERY).unwrap_or(now));
+            if let Entry::Vacant(again) = wide.world.peers.entry(peer) {
+                again.insert(now.checked_add(PEER_EVERY).unwrap_or(now));
                 for period in [Period::of(unix_time), Period::nearer_neighbour(unix_time)] {
                     let id = BlindedId::new(&peer, RecordKind::Addresses, period, &wide.network);
                     wide.world.ask(WorldRequest::Get { key: *id.key() }, Asked::Peer(peer));
