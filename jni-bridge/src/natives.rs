@@ -86,7 +86,7 @@ impl NativeNativeInterface for NativeAPI {
             interface,
             port,
             discovery: discovery.then_some(Duration::ZERO),
-            mainline: (worldwide && mainline).then(MainlineSettings::default),
+            mainline: config.wide.as_ref().is_some_and(|it| it.mainline).then(MainlineSettings::default),
             config,
         };
         Ok(registry::insert(Session::open(home, options)?))

@@ -95,7 +95,7 @@ impl Table {
         contact: Contact,
         round_trip: Duration,
         came: bool,
-    ) -> Option<Contact> {
+    ) -> Option<Entry> {
         if let Some(entry) = self.find(&contact) {
             entry.answered = now;
             entry.checked = now;
@@ -107,7 +107,7 @@ impl Table {
     }
 
     /// A node has not answered. Gives it if it has lost its place by that.
-    pub(super) fn failed(&mut self, contact: &Contact) -> Option<Contact> {
+    pub(super) fn failed(&mut self, contact: &Contact) -> Option<Entry> {
         let bucket = self.buckets.get_mut(&self.me.distance(&contact.id().target()).common_bits())?;
         bucket.spare.retain(|entry| entry.contact != *contact);
         let position = bucket.nodes.iter().position(|entry| entry.contact == *contact)?;
@@ -116,7 +116,7 @@ impl Table {
         if entry.failures < FAILURES {
             return None;
         }
-        bucket.nodes.remove(position);
+        let gone = bucket.nodes.remove(position);
         // Room for one that waits, the one that answered last first.
         while let Some(next) = self.buckets.get_mut(&self.bucket_of(contact)).and_then(|it| it.spare.pop()) {
             if self.has_room_for(&next.contact) {
@@ -126,11 +126,11 @@ impl Table {
                 break;
             }
         }
-        Some(*contact)
+        Some(gone)
     }
 
     /// Takes an entry in, in its bucket or waiting for a place there.
-    fn place(&mut self, entry: Entry) -> Option<Contact> {
+    fn place(&mut self, entry: Entry) -> Option<Entry> {
         let at = self.bucket_of(&entry.contact);
         if at >= super::id::BITS {
             return None;
@@ -154,7 +154,7 @@ impl Table {
         if !entry.came && named >= NAMED {
             let silent = bucket.nodes.iter_mut().filter(|it| !it.came && it.failures > 0);
             let worst = silent.max_by_key(|it| it.failures)?;
-            return Some(std::mem::replace(worst, entry).contact);
+            return Some(std::mem::replace(worst, entry));
         }
         if bucket.nodes.len() < K {
             bucket.nodes.push(entry);
@@ -162,7 +162,7 @@ impl Table {
         }
         let worst = bucket.nodes.iter_mut().filter(|it| it.failures > 0).max_by_key(|it| it.failures);
         if let Some(worst) = worst {
-            return Some(std::mem::replace(worst, entry).contact);
+            return Some(std::mem::replace(worst, entry));
         }
         bucket.spare.retain(|it| it.contact != entry.contact);
         bucket.spare.push(entry);

@@ -113,7 +113,7 @@ impl Dht {
         if let Whom::Node(contact) = &asked.to {
             self.cookies.remove(&contact.address());
             if let Some(lost) = self.table.failed(contact) {
-                self.upkeep.lost(now, lost);
+                self.upkeep.lost(now, &lost);
             }
             if let Purpose::Lookup(lookup) = asked.purpose {
                 self.lookup_failed(now, lookup, contact);
@@ -138,9 +138,9 @@ impl Dht {
         // Only who was asked where it belongs counts: a dial-back may be of someone who cannot be asked in general.
         if !matches!(asked.purpose, Purpose::Dialled) {
             let round_trip = now.saturating_duration_since(asked.at);
-            let came = matches!(asked.purpose, Purpose::Admit { met } if met != Met::Named);
+            let came = matches!(asked.purpose, Purpose::Admit { met } if met.came());
             if let Some(lost) = self.table.answered(now, contact, round_trip, came) {
-                self.upkeep.lost(now, lost);
+                self.upkeep.lost(now, &lost);
             }
         }
         if self.observed.observed(now, contact.address(), observed) {

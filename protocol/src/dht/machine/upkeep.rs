@@ -8,7 +8,7 @@ use super::asking::Purpose;
 use super::{Dht, DhtEvent, LookupId};
 use crate::dht::id::{Contact, NodeId, Target};
 use crate::dht::message::Request;
-use crate::dht::table::K;
+use crate::dht::table::{Entry, K};
 
 /// A call later than this after it was due: the machine was asleep.
 pub(super) const SLEPT: Duration = Duration::from_secs(60);
@@ -52,12 +52,24 @@ const DIAL_BACKS: usize = 3;
 pub(super) enum Met {
     /// To join by them, for the so many-th time.
     Joining(u8),
-    /// They were lost for so long that they may belong to a part of the network that was.
-    Lost,
+    /// They were lost for so long that they may belong to a part of the network that was. Whoever had come before comes
+    /// again; being silent for a while makes no name anything else.
+    Lost { came: bool },
     /// They asked.
     Heard,
     /// Others named them.
     Named,
+}
+
+impl Met {
+    /// Whether nobody had to name them.
+    pub(super) fn came(self) -> bool {
+        match self {
+            Self::Joining(_) | Self::Heard => true,
+            Self::Lost { came } => came,
+            Self::Named => false,
+        }
+    }
 }
 
 /// What is done again and again.
@@ -88,6 +100,7 @@ pub(super) struct Upkeep {
 #[derive(Debug)]
 struct Lost {
     contact: Contact,
+    came: bool,
     since: Instant,
     tries: u8,
 }
@@ -144,7 +157,7 @@ impl Upkeep {
         match met {
             Met::Joining(tries) if tries < TRIES => self.wait_for(address, tries),
             Met::Joining(_) | Met::Heard | Met::Named => {}
-            Met::Lost => self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK)),
+            Met::Lost { .. } => self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK)),
         }
     }
 
@@ -157,14 +170,15 @@ impl Upkeep {
         let since = was_lost.and_then(|position| self.lost.remove(position)).map(|it| it.since);
         let long = |since: Instant| now.saturating_duration_since(since) > LOST_FOR_LONG;
         // A part of the network may be back: it is searched for one's own neighbours there.
-        if met == Met::Lost && since.is_none_or(long) {
+        if matches!(met, Met::Lost { .. }) && since.is_none_or(long) {
             let last = self.searched.and_then(|at| at.checked_add(MERGE)).unwrap_or(now);
             self.search_at = Some(self.search_at.map_or(last, |at| at.min(last)).max(now));
         }
     }
 
     /// A node of the table does not answer any more.
-    pub(super) fn lost(&mut self, now: Instant, contact: Contact) {
+    pub(super) fn lost(&mut self, now: Instant, entry: &Entry) {
+        let Entry { contact, came, .. } = *entry;
         if self.lost.iter().any(|it| it.contact == contact) {
             return;
         }
@@ -173,7 +187,7 @@ impl Upkeep {
             let worst = self.lost.iter().enumerate().max_by_key(|(_, it)| it.tries).map(|(at, _)| at);
             worst.and_then(|worst| self.lost.remove(worst));
         }
-        self.lost.push_back(Lost { contact, since: now, tries: 0 });
+        self.lost.push_back(Lost { contact, came, since: now, tries: 0 });
         self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK));
     }
 
@@ -231,10 +245,10 @@ impl Dht {
         self.go_on(now);
     }
 
-    /// Addresses at which somebody is worth meeting in another run: those that have answered for longest first.
+    /// Addresses at which somebody is worth meeting in another run: those that nobody named first, then the latest heard of.
     pub fn remembered(&self) -> Vec<SocketAddr> {
         let mut good: Vec<_> = self.table.entries().filter(|it| it.failures == 0).collect();
-        good.sort_by_key(|it| it.answered);
+        good.sort_by_key(|it| (it.came, it.answered));
         good.iter().rev().map(|it| it.contact.address()).take(MAX_KNOWN).collect()
     }
 
@@ -293,7 +307,7 @@ impl Dht {
             }
             self.upkeep.candidate_at = now.checked_add(CANDIDATE_LOOK);
             if let Some((contact, met)) = self.upkeep.candidates.pop_front()
-                && self.table.wants(&contact, met != Met::Named)
+                && self.table.wants(&contact, met.came())
             {
                 self.upkeep.admitting.insert(contact.address());
                 self.admit(now, contact, met);
@@ -351,11 +365,11 @@ impl Dht {
         let Some(mut lost) = self.upkeep.lost.pop_front() else { return };
         self.upkeep.lost_at = now.checked_add(LOST_LOOK);
         lost.tries = lost.tries.saturating_add(1);
-        let contact = lost.contact;
+        let (contact, came) = (lost.contact, lost.came);
         if lost.tries < LOST_TRIES {
             self.upkeep.lost.push_back(lost);
         }
-        self.admit(now, contact, Met::Lost);
+        self.admit(now, contact, Met::Lost { came });
     }
 
     /// Where others see this node, strangers are to try whether they reach it.
