@@ -5,41 +5,18 @@
 # is laid into its own directories here, and nothing into Hither's.
 # shellcheck shell=bash
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/hither-windows.XXXXXX")
-mkdir "$work/log" "$work/windows" "$work/linux"
+# shellcheck source=../processes.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../processes.sh" windows
+mkdir "$work/windows" "$work/linux"
 # What this Wine lacks: it takes over the list of the directory above even where a file's own is protected from that. So
 # the directory above is closed here. What is made in it is open to others all the same, unless it is given a list.
 chmod 700 "$work/windows"
-declare -A pids=()
 
-fail() {
-  printf '\nFAILED: %s\n' "$*" >&2
-  exit 1
-}
-
-say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
-
-# Whatever happens, nothing stays behind; after a failure, the end of every output is shown.
-clean_up() {
-  local status=$? log name
-  trap - EXIT
-  if [ "$status" -ne 0 ]; then
-    for log in "$work"/log/*; do
-      [ -f "$log" ] && [ -s "$log" ] || continue
-      printf -- '--- the end of %s\n' "${log##*/}" >&2
-      tail -n 12 "$log" | cut -c -600 >&2
-    done
-  fi
-  for name in "${!pids[@]}"; do kill -KILL "${pids[$name]}" 2> /dev/null || true; done
+tidy() {
   surroundings /usr/lib/wine/wineserver64 -k 2> /dev/null || true
   wait 2> /dev/null || true
   ! mountpoint -q "$work/full" || umount "$work/full"
-  rm -rf "$work"
-  exit "$status"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # Becomes COMMAND among the variables of the Windows user, and no others.
 surroundings() {
@@ -64,37 +41,6 @@ enter() { # SIDE ARGUMENT...
     WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=;winemenubuilder.exe=d' "$wine" "$@"
 }
 
-start() { # NAME SIDE ARGUMENT...: runs on, its output in log/NAME.out and log/NAME.err
-  local name=$1
-  shift
-  # There for those who look before the process has begun.
-  : > "$work/log/$name.out"
-  : > "$work/log/$name.err"
-  (enter "$@") < /dev/null > "$work/log/$name.out" 2> "$work/log/$name.err" &
-  pids[$name]=$!
-}
-
-running() { [ -n "${pids[$1]:-}" ] && kill -0 "${pids[$1]}" 2> /dev/null; } # NAME
-
-# Waits for the end of a process and says how it should have ended.
-finish() { # NAME SECONDS STATUS
-  local name=$1 end=$((SECONDS + $2)) status=0
-  while running "$name"; do
-    [ "$SECONDS" -lt "$end" ] || fail "$name has not ended within $2 s"
-    sleep 0.05
-  done
-  wait "${pids[$name]}" || status=$?
-  unset "pids[$name]"
-  [ "$status" -eq "$3" ] || fail "$name ended with $status, not $3"
-}
-
-run() { # NAME SECONDS STATUS SIDE ARGUMENT...: start and finish
-  local name=$1 seconds=$2 status=$3
-  shift 3
-  start "$name" "$@"
-  finish "$name" "$seconds" "$status"
-}
-
 # Ends a process without a word to anyone; Wine's loader is the Windows process itself.
 kill_now() { # NAME
   kill -KILL "${pids[$1]}"
@@ -111,22 +57,6 @@ interrupt() { # NAME
   [ "$status" -eq 130 ] || fail "$1 ended with $status at Ctrl-C"
 }
 
-# Whether a JSON line of the process's standard output matches the jq FILTER; the last line may not be whole yet.
-has() { # NAME FILTER
-  jq -nRe "any(inputs | fromjson?; $2)" "$work/log/$1.out" > /dev/null
-}
-
-await() { # NAME SECONDS FILTER: waits until such a line is there
-  local end=$((SECONDS + $2)) on
-  while true; do
-    if running "$1"; then on=yes; else on=no; fi
-    if has "$1" "$3"; then return; fi
-    [ $on = yes ] || fail "$1 ended, and never said: $3"
-    [ "$SECONDS" -lt "$end" ] || fail "$1 has not said within $2 s: $3"
-    sleep 0.1
-  done
-}
-
 await_text() { # NAME SECONDS TEXT: waits until standard error holds it
   local end=$((SECONDS + $2))
   until grep -q -F -- "$3" "$work/log/$1.err"; do
@@ -136,16 +66,8 @@ await_text() { # NAME SECONDS TEXT: waits until standard error holds it
   done
 }
 
-field() { # NAME FILTER: what the first line that has it gives
-  jq -nRr "first(inputs | fromjson? | $2)" "$work/log/$1.out"
-}
-
 address() { # NAME: ID@ADDRESS:PORT of one that is ready
   field "$1" 'select(.event == "ready") | .id + "@" + first(.addresses[] | select(startswith("127.")))'
-}
-
-same() { # WHAT EXPECTED ACTUAL
-  [ "$2" = "$3" ] || fail "$1: expected $2, got $3"
 }
 
 up() { # NAME SIDE: `hither up`, ready
