@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::{fs, io};
 
 use hither_protocol::{Limits, OpenName};
+use hither_runtime_smol::private;
 use toml_edit::{Document, DocumentMut, Item, Table, TableLike};
 
 use crate::args::{Network, Rate, Span, nearest};
 use crate::exit::{Exit, Failure};
-use crate::home::write_over;
 use crate::inert::{inert, is_hostile};
 
 /// Longest file that is read, in bytes.
@@ -200,7 +200,7 @@ impl Config {
     pub fn set(path: &Path, setting: &Setting) -> Result<(), Failure> {
         let text = read(path)?.unwrap_or_default();
         let changed = changed(&text, setting).map_err(|wrong| damaged(path, &wrong))?;
-        write_over(path, changed.as_bytes()).map_err(|error| {
+        private::write_over(path, changed.as_bytes()).map_err(|error| {
             let text = format!("{} cannot be written: {error}. Nothing was changed.", shown(path));
             Failure::new(Exit::NotWritable, text)
         })

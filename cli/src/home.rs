@@ -1,12 +1,14 @@
 //! Where a node's key and state live, who is using them, and the key at first use.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, IsTerminal, Read, Write};
+use std::fs;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use etcetera::{AppStrategy, AppStrategyArgs};
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::{Identity, KeyFile, KeyFileError, PassphraseCost};
+use hither_runtime_smol::lock::Locked;
+use hither_runtime_smol::private;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
@@ -15,8 +17,6 @@ use crate::inert::inert;
 /// Names a file whose first line is the passphrase of the key. The passphrase itself is no argument and no
 /// environment variable, as other processes can read those.
 pub const PASSPHRASE_FILE: &str = "HITHER_PASSPHRASE_FILE";
-/// Longest key or passphrase file that is read, in bytes.
-const MAX_READ: u64 = 64 * 1024;
 /// How often a wrong passphrase may be typed.
 const TRIES: usize = 3;
 
@@ -39,7 +39,7 @@ impl Home {
             None => Self::of_platform()?,
         };
         for directory in [&home.data, &home.state] {
-            make_private_directory(directory)
+            private::make_directory(directory)
                 .map_err(|error| unusable(directory, &error, "use another with --home DIR"))?;
         }
         Ok(home)
@@ -92,40 +92,34 @@ impl Home {
     /// The same; where another process has the home, the inner failure says which.
     pub fn try_lock(&self, command: &str) -> Result<Result<HomeLock, Failure>, Failure> {
         let path = self.data.join("lock");
-        let file = private_options().create(true).truncate(false).write(true).open(&path);
+        let file = private::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|error| unusable(&path, &error, "use another with --home DIR"))?;
         // Beside the lock file, as on Windows a locked file cannot be read by others.
         let holder = self.data.join("lock.holder");
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Err(held(&self.data, &holder))),
-            // As on Android, whose standard library has no locks. The records have one of another kind.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => {
-                return Err(unusable(&path, &error, "use another with --home DIR"));
-            }
-        }
+        let locked =
+            Locked::new(file).map_err(|error| unusable(&path, &error, "use another with --home DIR"))?;
+        let Some(locked) = locked else { return Ok(Err(held(&self.data, &holder))) };
         let text = format!("{} {command}\n", std::process::id());
-        let written = private_options()
+        let written = private::options()
             .create(true)
             .truncate(true)
             .write(true)
             .open(&holder)
             .and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| unusable(&holder, &error, "use another with --home DIR"))?;
-        Ok(Ok(HomeLock { _file: file, holder }))
+        Ok(Ok(HomeLock { _locked: locked, holder }))
     }
 
     /// The identity of this home, made at first use.
     pub fn identity(&self) -> Result<Opened, Failure> {
         let path = self.key_file();
-        let bytes = match read_bounded(&path) {
+        let bytes = match private::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.first_identity(),
             Err(error) => return Err(unusable(&path, &error, "nothing was changed")),
         };
-        let tightened =
-            tighten(&path).map_err(|error| unusable(&path, &error, "make it readable by you only"))?;
+        let tightened = private::tighten(&path)
+            .map_err(|error| unusable(&path, &error, "make it readable by you only"))?;
         let wrong = |error: KeyFileError| key_failure(&path, error);
         let file = KeyFile::parse(&bytes).map_err(wrong)?;
         let identity =
@@ -144,7 +138,7 @@ impl Home {
                     .map_err(|error| key_failure(&self.key_file(), error))?
             }
         };
-        match write_new(&self.data, &self.key_file(), &bytes) {
+        match private::write_new(&self.key_file(), &bytes) {
             Ok(()) => Ok(Opened { identity, made: true, tightened: false }),
             // Another process was faster: its key counts.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.identity(),
@@ -156,13 +150,13 @@ impl Home {
 /// This process is the only one on its home while this lives.
 #[derive(Debug)]
 pub struct HomeLock {
-    _file: File,
+    _locked: Locked,
     holder: PathBuf,
 }
 
 impl Drop for HomeLock {
     fn drop(&mut self) {
-        // A note for people; the lock itself goes with the file's handle.
+        // A note for people; the lock itself goes with its file.
         let _ = fs::remove_file(&self.holder);
     }
 }
@@ -234,7 +228,7 @@ fn passphrase_from_file() -> Result<Option<Zeroizing<String>>, Failure> {
     else {
         return Ok(None);
     };
-    let bytes = read_bounded(&path)
+    let bytes = private::read(&path)
         .map_err(|error| unusable(&path, &error, "it is named in HITHER_PASSPHRASE_FILE"))?;
     let line =
         std::str::from_utf8(&bytes).ok().and_then(|text| text.lines().next()).filter(|line| !line.is_empty());
@@ -258,116 +252,4 @@ fn unusable(path: &Path, error: &io::Error, next: &str) -> Failure {
         _ => Exit::Usage,
     };
     Failure::new(exit, format!("{} cannot be used: {error}; {next}", inert(&path.to_string_lossy())))
-}
-
-fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Room for all of it at once, so that growing leaves no copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(8 * 1024));
-    File::open(path)?.take(MAX_READ).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Writes a file that must not exist, whole or not at all, and sees it onto the disk.
-fn write_new(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = directory.join(format!("key.{}.new", std::process::id()));
-    let result = write_synced(&draft, bytes).and_then(|()| {
-        // Unlike a rename, a link does not replace a file that came meanwhile.
-        fs::hard_link(&draft, path).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Err(error),
-            // A file system without links.
-            _ if path.try_exists()? => Err(io::ErrorKind::AlreadyExists.into()),
-            _ => fs::rename(&draft, path),
-        })
-    });
-    let _ = fs::remove_file(&draft);
-    result?;
-    sync_directory(directory)
-}
-
-/// Writes a file, whole or not at all, in place of what is there.
-pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A file that is a link elsewhere, as some keep their settings, is changed there.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let draft = path.with_file_name(format!("{name}.{}.new", std::process::id()));
-    let result = write_synced(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
-    if result.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    result?;
-    path.parent().map_or(Ok(()), sync_directory)
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = private_options().write(true).create_new(true).open(path)?;
-    // Before anything is in it.
-    #[cfg(windows)]
-    crate::access::keep_to_owner(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Options that make a file for its owner only.
-#[cfg(unix)]
-pub(crate) fn private_options() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
-/// On Windows files inherit the access list of their directory; a file that must be its owner's whatever that list says
-/// is given one of its own (`write_synced`).
-#[cfg(not(unix))]
-pub(crate) fn private_options() -> OpenOptions {
-    OpenOptions::new()
-}
-
-/// Makes a directory for its owner only, if it is not there.
-pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    #[cfg(windows)]
-    let is_new = !path.try_exists()?;
-    builder.create(path)?;
-    #[cfg(windows)]
-    if is_new {
-        crate::access::keep_to_owner(path)?;
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Windows keeps directory entries safe by itself and opens no directory as a file.
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// Takes the key file out of others' reach; whether that was needed.
-#[cfg(unix)]
-fn tighten(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt;
-    let mut permissions = fs::metadata(path)?.permissions();
-    if permissions.mode() & 0o077 == 0 {
-        return Ok(false);
-    }
-    permissions.set_mode(0o600);
-    fs::set_permissions(path, permissions)?;
-    Ok(true)
-}
-
-#[cfg(windows)]
-fn tighten(path: &Path) -> io::Result<bool> {
-    if !crate::access::is_open_to_others(path)? {
-        return Ok(false);
-    }
-    crate::access::keep_to_owner(path)?;
-    Ok(true)
 }

@@ -8,8 +8,6 @@
 //! - [`qr`]: a text as a QR code; [`picture`]: what the QR codes in a picture say
 //! - [`exit`]: how a command ends
 
-#[cfg(windows)]
-mod access;
 pub mod args;
 mod commands;
 pub mod config;

@@ -17,10 +17,10 @@ use std::thread::Builder;
 use hither_protocol::storage::StorageError;
 use hither_protocol::transfer::{RelativePath, TransferId};
 use hither_protocol::{Event, TransferFailure, TransferView};
+use hither_runtime_smol::private;
 use smol::channel::Sender;
 
 use crate::failure::{Failure, Reason};
-use crate::home::{make_private_directory, private_options};
 
 /// A duplicate of what an app has given.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Given {
 
     /// Copies all of it into a new file.
     fn copy_to(&self, path: &Path) -> io::Result<()> {
-        let mut copy = private_options().write(true).create_new(true).open(path)?;
+        let mut copy = private::options().write(true).create_new(true).open(path)?;
         let is_file = self.0.metadata()?.is_file();
         if is_file {
             // The place up to which the app has read is the app's.
@@ -174,7 +174,7 @@ impl Lent {
 
     /// A new directory.
     fn directory(&self) -> Result<PathBuf, Failure> {
-        make_private_directory(&self.room).map_err(|error| Failure::unusable(&self.room, &error))?;
+        private::make_directory(&self.room).map_err(|error| Failure::unusable(&self.room, &error))?;
         let mut used = lock(&self.used);
         for number in 0_u32.. {
             let directory = self.room.join(number.to_string());

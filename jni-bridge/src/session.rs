@@ -10,7 +10,6 @@ use hither_protocol::identity::PeerId;
 use hither_protocol::transfer::{Manifest, TransferId};
 use hither_protocol::{
     Acceptance, AnswerError, Conflict, Decision, Event, Node, OfferError, Refusal, Surroundings,
-    TransferState,
 };
 use hither_runtime_smol::{Options, Runtime};
 use smol::Timer;
@@ -240,17 +239,7 @@ impl Session {
     pub(crate) fn set_addresses(&self, addresses: &[IpAddr]) -> Result<(), Failure> {
         let reachable = reachable(addresses, &self.bound);
         self.look_around()?;
-        self.ask(move |node, now| {
-            let online = !reachable.is_empty();
-            node.handle_surroundings(now, Surroundings::Addresses(reachable));
-            if online {
-                let waiting = node.transfers().into_iter().filter(|it| it.state == TransferState::Waiting);
-                for view in waiting {
-                    // It may have ended within this loop.
-                    let _ = node.resume(now, view.transfer);
-                }
-            }
-        })
+        self.ask(move |node, now| node.handle_surroundings(now, Surroundings::Addresses(reachable)))
     }
 
     /// The surroundings have changed: they are looked at now.

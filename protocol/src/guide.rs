@@ -233,7 +233,7 @@
 //! }
 //!
 //! fn new_node(identity: Identity, rules: Rules) -> Result<Node, Failure> {
-//!     let config = Config { rules, reach_within: PATIENCE, ..Config::default() };
+//!     let config = Config { rules, reach_within: Some(PATIENCE), ..Config::default() };
 //!     let unix_time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
 //!     Ok(Node::new(config, identity, fresh_seed()?, Instant::now(), u64::try_from(unix_time)?))
 //! }

@@ -9,11 +9,14 @@
 //!   runtime can use;
 //! - `pipes` are what a program is fed and feeds, [`Pipes`], on threads of their own;
 //! - [`mainline`] asks BitTorrent's worldwide DHT, on threads of its own;
-//! - [`interrupt`] is for programs: Ctrl-C as a value.
+//! - [`interrupt`], [`lock`] and [`private`] are for programs: Ctrl-C as a value, one process at a time, and files that
+//!   are their owner's alone.
 
 pub mod disk;
 pub mod interrupt;
+pub mod lock;
 pub mod mainline;
+pub mod private;
 pub mod records;
 
 mod clock;
@@ -22,7 +25,6 @@ mod disks;
 mod driver;
 mod input;
 mod interfaces;
-mod lock;
 mod machine;
 mod pipes;
 mod runtime;

@@ -14,7 +14,7 @@ type FileId = (u64, u64);
 
 /// A file that is locked. It is given free when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Locked {
+pub struct Locked {
     file: File,
     /// Where the file system knows no locks.
     without: Option<FileId>,
@@ -32,7 +32,7 @@ enum Answer {
 impl Locked {
     /// Locks a file; `None`: another has it, in this process or another one. Where the file system knows no locks, only
     /// this process is kept away.
-    pub(crate) fn new(file: File) -> io::Result<Option<Self>> {
+    pub fn new(file: File) -> io::Result<Option<Self>> {
         Self::with(file, lock)
     }
 

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hither_protocol::OpenName;
 use hither_protocol::transfer::TransferId;
+use hither_runtime_smol::private;
 use serde_json::{Value, json};
 
 use super::list_peers::Around;
 use crate::exit::{Exit, Failure};
-use crate::home::{Home, HomeLock, make_private_directory, private_options};
+use crate::home::{Home, HomeLock};
 use crate::screen::{Check, NodeRow, PeerRow, Transfer, TransferState};
 
 /// How often the process that has the home looks.
@@ -188,8 +189,8 @@ pub(super) fn ask(home: &Home, command: &str, request: Request) -> Result<Holder
     };
     let directory = home.desk();
     let ticket = Ticket::new()?;
-    let put =
-        make_private_directory(&directory).and_then(|()| write(&directory, &ticket, ASKED, &request.value()));
+    let put = private::make_directory(&directory)
+        .and_then(|()| write(&directory, &ticket, ASKED, &request.value()));
     put.map_err(|error| {
         let text = format!("{held} It could not be asked either: {error}.");
         Failure::new(Exit::NotWritable, text)
@@ -273,7 +274,7 @@ fn read(path: &Path, most: u64) -> io::Result<String> {
 
 fn write(directory: &Path, ticket: &Ticket, kind: &str, value: &Value) -> io::Result<()> {
     let draft = ticket.file(directory, DRAFT);
-    let mut file = private_options().write(true).create_new(true).open(&draft)?;
+    let mut file = private::options().write(true).create_new(true).open(&draft)?;
     let written = writeln!(file, "{value}").and_then(|()| fs::rename(&draft, ticket.file(directory, kind)));
     if written.is_err() {
         let _ = fs::remove_file(&draft);

@@ -32,9 +32,6 @@ pub(super) const PORT: u16 = 4242;
 const TICK: Duration = Duration::from_millis(100);
 /// How long a peer at a given address has before it is looked for elsewhere.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// How long a peer is looked for on the local network, and where nodes are to be asked that have to be found first.
-const SEARCH: Duration = Duration::from_secs(10);
-const SEARCH_WIDE: Duration = Duration::from_secs(15);
 /// How long saying goodbye may take.
 const GRACE: Duration = Duration::from_secs(4);
 
@@ -193,7 +190,6 @@ impl Session {
             publishes: part.publishes(),
             port: global.port,
         };
-        let search = search.unwrap_or(if begins { SEARCH_WIDE } else { SEARCH });
         let config = Config {
             aes: has_aes(),
             max_datagram: max_datagram(global.interface.as_deref()),
@@ -203,6 +199,7 @@ impl Session {
             wide,
             ..Config::default()
         };
+        let search = config.search();
         let options = Options {
             home: records.clone(),
             interface: global.interface.clone(),

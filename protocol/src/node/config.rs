@@ -7,6 +7,10 @@ use std::time::Duration;
 use super::{Limits, Standing, WideConfig};
 use crate::identity::PeerId;
 
+/// How long a peer is looked for on the local network, and beyond it.
+const SEARCH: Duration = Duration::from_secs(10);
+const SEARCH_WIDE: Duration = Duration::from_secs(15);
+
 /// What a node is told once, at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -17,8 +21,9 @@ pub struct Config {
     /// The largest UDP payload worth trying, in bytes: 1452 where nothing more is known (Ethernet under IPv6), up
     /// to 65,507 on loopback. Paths are probed up to it and never sent more than they carry.
     pub max_datagram: u16,
-    /// How long a peer is looked for and dialled before it counts as unreachable.
-    pub reach_within: Duration,
+    /// How long a peer is looked for and dialled before it counts as unreachable. `None`: as long as that takes, see
+    /// [`Config::search`].
+    pub reach_within: Option<Duration>,
     /// What is done with offers and messages of others.
     pub rules: Rules,
     /// How fast transfers may be.
@@ -33,11 +38,20 @@ impl Default for Config {
             agent: concat!("hither ", env!("CARGO_PKG_VERSION")).into(),
             aes: false,
             max_datagram: 1452,
-            reach_within: Duration::from_secs(10),
+            reach_within: None,
             rules: Rules::default(),
             limits: Limits::default(),
             wide: None,
         }
+    }
+}
+
+impl Config {
+    /// How long a peer is looked for: as `reach_within` says, else ten seconds, or fifteen where a node that has just been
+    /// started may have to join the network beyond the local one first.
+    pub fn search(&self) -> Duration {
+        let joins = self.wide.as_ref().is_some_and(|wide| wide.mainline || !wide.bootstrap.is_empty());
+        self.reach_within.unwrap_or(if joins { SEARCH_WIDE } else { SEARCH })
     }
 }
 

@@ -161,6 +161,7 @@ impl Node {
         storage.ask(Work::Load, Purpose::Load);
         let mut shares = Shares::default();
         shares.limit(now, config.limits);
+        let search = config.search();
         let wide = config.wide.map(|wide| Wide::new(wide, Arc::clone(&me), &mut entropy, now, unix_time));
         Self {
             agent: config.agent,
@@ -172,7 +173,7 @@ impl Node {
             timers: Timers::default(),
             chat: Chat::new(me.peer_id()),
             contacts: Contacts::default(),
-            dialler: Dialler::new(config.reach_within),
+            dialler: Dialler::new(search),
             nearby: Nearby::new(me.peer_id(), entropy.stream("nearby")),
             announced: None,
             cards: Cards::new(entropy.stream("cards")),
@@ -314,8 +315,12 @@ impl Node {
                 if let Some(wide) = &mut self.wide {
                     wide.set_addresses(now, &addresses);
                 }
+                let online = !addresses.is_empty();
                 if self.nearby.set_addresses(self.unix_time(now), addresses) {
                     self.cards.rename();
+                    if online {
+                        self.resume_waiting(now);
+                    }
                 }
             }
             Surroundings::Sighted(sighting) if Cards::is_card(&sighting) => self.card_sighted(now, &sighting),

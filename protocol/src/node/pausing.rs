@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::receiving::State;
 use super::{AnswerError, Node};
-use crate::Event;
 use crate::identity::PeerId;
 use crate::link::LinkKey;
 use crate::transfer::TransferId;
 use crate::wire::{Control, Way};
+use crate::{Event, TransferState};
 
 /// Receivers' transfers that are waited for, at most.
 const MAX_ASKED: usize = 64;
@@ -37,6 +37,15 @@ impl Node {
         }
         self.turn(now);
         if known { Ok(()) } else { Err(AnswerError::Unknown) }
+    }
+
+    /// This node is in another network: those that waited for a peer find it from here, or are found.
+    pub(super) fn resume_waiting(&mut self, now: Instant) {
+        let waiting = self.transfers().into_iter().filter(|it| it.state == TransferState::Waiting);
+        for view in waiting.collect::<Vec<_>>() {
+            // One may have ended by what was done for another.
+            let _ = self.resume(now, view.transfer);
+        }
     }
 
     /// User in: go on with a transfer that stands still, or was interrupted: its peer is looked for. A transfer of

@@ -125,7 +125,7 @@ fn a_second_command_is_answered_by_the_one_that_has_the_home() {
 #[test]
 fn one_who_waits_for_a_removal_is_answered_after_it_or_at_the_end() {
     let (_directory, home) = home();
-    make_private_directory(&home.desk()).unwrap();
+    private::make_directory(&home.desk()).unwrap();
     let mut desk = Desk::new(&home);
     let ticket = Ticket::new().unwrap();
     desk.answer_once_removed(ticket.clone(), ID);
@@ -160,7 +160,7 @@ fn a_holder_that_ends_leaves_the_home_to_the_one_who_asks() {
 #[test]
 fn old_large_and_strange_files_are_not_acted_on() {
     let (_directory, home) = home();
-    make_private_directory(&home.desk()).unwrap();
+    private::make_directory(&home.desk()).unwrap();
     let mut desk = Desk::new(&home);
     let put = |kind: &str, text: &str| {
         let path = Ticket::new().unwrap().file(&home.desk(), kind);

@@ -93,7 +93,7 @@ impl Node {
     }
 
     /// User in: enter a code that someone else has made. Whoever may have made it is looked for, for as long as
-    /// [`Config::reach_within`](crate::Config::reach_within), and asked to prove it. [`Event::CodeProven`] or
+    /// [`Config::search`](crate::Config::search), and asked to prove it. [`Event::CodeProven`] or
     /// [`Event::CodeFailed`] follows.
     pub fn enter_code(&mut self, now: Instant, code: Code, purpose: EnterFor) -> Result<CodeId, CodeError> {
         if self.codes.entered.len() >= MAX_ENTERED || self.closing != Closing::No {

@@ -9,7 +9,7 @@ use crate::transfer::hash::{CHUNK, Root, chunk_value};
 use crate::transfer::journal::BadJournal;
 use crate::transfer::{Entry, EntryKind, TransferId};
 use crate::wire::{Answer, CancelReason, Chunk, ChunkRun, Control, Wanted};
-use crate::{Event, LinkLoss, Refusal, TransferFailure, TransferState};
+use crate::{Event, LinkLoss, Refusal, Surroundings, TransferFailure, TransferState};
 
 /// Longer than a link lives without a sign of life.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -87,6 +87,32 @@ fn a_lost_link_keeps_what_is_there_and_the_same_offer_goes_on() {
     let (head, content) = chunk(1);
     bench.begin_chunk(again, link, id(1), &head, &content);
     assert!(bench.peers[again].down.contains(&link));
+}
+
+#[test]
+fn what_waits_goes_on_where_the_node_is_in_another_network() {
+    let (mut bench, bob, _) = receiving();
+    let wanted = (bench.peer(bob), id(1));
+    bench.restart(bob);
+    bench.run_for(SILENCE);
+    // What was asked when the link was lost came to nothing.
+    bench.node.asked_for.clear();
+    let mut move_to = |addresses: &[&str]| {
+        let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        bench.node.handle_surroundings(bench.now, Surroundings::Addresses(addresses));
+        bench.node.asked_for.contains(&wanted)
+    };
+    assert!(!move_to(&[]), "there is nobody to ask");
+    assert!(move_to(&["192.168.7.7:4242"]));
+    bench.node.asked_for.clear();
+    let same = Surroundings::Addresses(vec!["192.168.7.7:4242".parse().unwrap()]);
+    bench.node.handle_surroundings(bench.now, same);
+    assert!(bench.node.asked_for.is_empty(), "nothing has changed");
+    bench.node.pause(bench.now, id(1)).unwrap();
+    bench
+        .node
+        .handle_surroundings(bench.now, Surroundings::Addresses(vec!["10.0.0.7:4242".parse().unwrap()]));
+    assert!(bench.node.asked_for.is_empty(), "what stands still by somebody's wish does so anywhere");
 }
 
 #[test]
