@@ -117,8 +117,12 @@ impl Node {
     fn take_reply(&mut self, of: &Node, payload: &[u8]) {
         let (_, request) = self.edge.ask(self.now, &of.contact(), None, &query(&[])).expect("a query");
         let (header, message) = request.split_at(HEADER);
-        let mut handshake =
-            Handshake::nk_responder(&prologue(header), of.secret.clone(), StaticSecret::from([8; 32]));
+        let mut handshake = Handshake::nk_responder(
+            &prologue(header),
+            of.secret.clone(),
+            &PublicKey::from(&of.secret),
+            StaticSecret::from([8; 32]),
+        );
         handshake.read(message).expect("a true request");
         let mut reply = [&[0x11], header.get(1..9).expect("a transaction")].concat();
         handshake.write(payload, &mut reply).expect("not too long for Noise");
@@ -155,9 +159,14 @@ fn query_payload(choice: &[u8]) -> Vec<u8> {
     let (mut alice, bob) = (Node::new(5), Node::new(6));
     let (_, request) = alice.edge.ask(alice.now, &bob.contact(), None, &query(choice)).expect("a query");
     let (header, message) = request.split_at(HEADER);
-    Handshake::nk_responder(&prologue(header), bob.secret.clone(), StaticSecret::from([8; 32]))
-        .read(message)
-        .expect("a true request")
+    Handshake::nk_responder(
+        &prologue(header),
+        bob.secret.clone(),
+        &PublicKey::from(&bob.secret),
+        StaticSecret::from([8; 32]),
+    )
+    .read(message)
+    .expect("a true request")
 }
 
 /// The payload of a true response.

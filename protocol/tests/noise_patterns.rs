@@ -24,7 +24,7 @@ fn pair(pattern: Pattern, prologue: &[u8]) -> (Handshake, Handshake) {
         ),
         Pattern::Nk => (
             Handshake::nk_initiator(prologue, responder, secret(2)),
-            Handshake::nk_responder(prologue, secret(3), secret(4)),
+            Handshake::nk_responder(prologue, secret(3), &responder, secret(4)),
         ),
         Pattern::N => (
             Handshake::n_initiator(prologue, responder, secret(2)),
@@ -59,7 +59,7 @@ fn run_vectors(file: &str) -> usize {
             ),
             "Noise_NK_25519_ChaChaPoly_BLAKE2s" => (
                 Handshake::nk_initiator(&prologue, remote, initiator_ephemeral),
-                Handshake::nk_responder(&prologue, own, secret("resp_ephemeral")),
+                Handshake::nk_responder(&prologue, own, &remote, secret("resp_ephemeral")),
                 false,
             ),
             "Noise_N_25519_ChaChaPoly_BLAKE2s" => (

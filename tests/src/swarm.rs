@@ -11,7 +11,7 @@ mod people;
 mod wire;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub struct Swarm {
     now: Duration,
     random: Random,
     peers: Vec<Peer>,
-    by_address: BTreeMap<SocketAddr, PeerIndex>,
+    by_address: HashMap<SocketAddr, PeerIndex>,
     queue: BinaryHeap<Reverse<Happening>>,
     next: u64,
     link: Link,
@@ -157,7 +157,7 @@ impl Swarm {
             now: Duration::ZERO,
             random: Random::named(seed, &[0x5a]),
             peers: Vec::new(),
-            by_address: BTreeMap::new(),
+            by_address: HashMap::new(),
             queue: BinaryHeap::new(),
             next: 0,
             link: Link::default(),

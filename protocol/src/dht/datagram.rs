@@ -230,7 +230,8 @@ impl Datagrams {
         }
         gate.admit(now, from.ip(), proven)?;
         let prologue = layout::prologue(&self.network, bytes);
-        let mut handshake = Handshake::nk_responder(&prologue, self.own.clone(), self.ephemeral());
+        let (own, public) = (self.own.clone(), PublicKey::from(self.key.0));
+        let mut handshake = Handshake::nk_responder(&prologue, own, &public, self.ephemeral());
         let payload = handshake.read(message).map_err(refusal)?;
         let query = parse_query(unframe(&payload).ok_or(Reason::Malformed)?).map_err(|bad| match bad {
             BadQuery::Malformed => Reason::Malformed,

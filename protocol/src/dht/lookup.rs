@@ -261,14 +261,17 @@ impl Lookup {
     /// The nearest of every path.
     fn leading(&self) -> impl Iterator<Item = &Candidate> {
         let mut of_path = [0_usize; PATHS as usize];
-        self.candidates.values().filter(move |it| {
+        let all = self.of_path.iter().map(|count| (*count).min(BREADTH)).fold(0, usize::saturating_add);
+        let leading = self.candidates.values().filter(move |it| {
             let Some(count) = of_path.get_mut(usize::from(it.path)).filter(|_| it.state != State::Failed)
             else {
                 return false;
             };
             *count = count.saturating_add(1);
             *count <= BREADTH
-        })
+        });
+        // No more than these, so that nobody looks for others.
+        leading.take(all)
     }
 
     /// The nearest of all.

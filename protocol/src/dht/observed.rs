@@ -14,6 +14,8 @@ use super::address::{Prefix, Scope};
 const MOST_OBSERVERS: usize = 64;
 /// How long an observation counts: longer than a router keeps what nobody uses, shorter than a lease.
 const OBSERVED_FOR: Duration = Duration::from_secs(30 * 60);
+/// Between two looks for observations that do not count any more.
+const SWEEP: Duration = Duration::from_secs(60);
 /// How long somebody counts as spoken to: the longest that common NATs keep a mapping (RFC 4787, REQ-5, is five
 /// minutes).
 const SPOKEN_FOR: Duration = Duration::from_secs(10 * 60);
@@ -42,6 +44,8 @@ pub(super) struct Observed {
     public: bool,
     own: Vec<SocketAddr>,
     votes: BTreeMap<Observer, (SocketAddr, Instant)>,
+    /// When those were last thrown out that are too old.
+    swept: Option<Instant>,
     spoken: BTreeMap<SocketAddr, Instant>,
     /// Strangers who were heard, for IPv4 and for IPv6.
     strangers: [BTreeSet<Prefix>; 2],
@@ -99,7 +103,10 @@ impl Observed {
             return false;
         }
         let before = self.votes.len();
-        self.votes.retain(|_, (_, at)| now.saturating_duration_since(*at) < OBSERVED_FOR);
+        if self.swept.is_none_or(|at| now.saturating_duration_since(at) >= SWEEP) {
+            self.swept = Some(now);
+            self.votes.retain(|_, (_, at)| now.saturating_duration_since(*at) < OBSERVED_FOR);
+        }
         if self.votes.len() >= MOST_OBSERVERS && !self.votes.contains_key(&by) {
             let oldest = self.votes.iter().min_by_key(|(_, (_, at))| *at).map(|(observer, _)| *observer);
             oldest.and_then(|oldest| self.votes.remove(&oldest));

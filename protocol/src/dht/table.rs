@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::address::{Prefix, Scope};
+use super::address::Prefix;
 use super::id::{Contact, NodeId, Target};
 
 /// Nodes of a bucket, nodes that store an item, and nodes that must have answered before a search is over: k.
@@ -30,6 +30,10 @@ const FAILURES: u8 = 2;
 pub(super) struct Table {
     me: NodeId,
     buckets: BTreeMap<usize, Bucket>,
+    /// How many nodes are in them.
+    len: usize,
+    /// Those of the nodes that are at global addresses, which are counted.
+    counted: BTreeMap<Prefix, Vec<Contact>>,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +64,15 @@ impl Bucket {
         self.nodes.iter().filter(|it| !it.came && it.failures == 0).count() >= NAMED
     }
 
+    /// Has someone wait for a place; of too many the one that waits longest leaves.
+    fn wait(&mut self, entry: Entry) {
+        self.spare.retain(|it| it.contact != entry.contact);
+        self.spare.push(entry);
+        if self.spare.len() > SPARE {
+            self.spare.remove(0);
+        }
+    }
+
     /// Whether there is no place for anyone.
     fn is_full(&self) -> bool {
         self.nodes.len() >= K && self.nodes.iter().all(|it| it.failures == 0)
@@ -68,7 +81,7 @@ impl Bucket {
 
 impl Table {
     pub(super) fn new(me: NodeId) -> Self {
-        Self { me, buckets: BTreeMap::new() }
+        Self { me, buckets: BTreeMap::new(), len: 0, counted: BTreeMap::new() }
     }
 
     /// Another id is one's own now: everyone takes the place that this gives.
@@ -76,8 +89,7 @@ impl Table {
         if me == self.me {
             return;
         }
-        let old = std::mem::take(&mut self.buckets);
-        self.me = me;
+        let old = std::mem::replace(self, Self::new(me)).buckets;
         let (mut first, mut then) = (Vec::new(), Vec::new());
         for bucket in old.into_values() {
             first.extend(bucket.nodes);
@@ -108,28 +120,27 @@ impl Table {
 
     /// A node has not answered. Gives it if it has lost its place by that.
     pub(super) fn failed(&mut self, contact: &Contact) -> Option<Entry> {
-        let bucket = self.buckets.get_mut(&self.me.distance(&contact.id().target()).common_bits())?;
+        let at = self.bucket_of(contact);
+        let bucket = self.buckets.get_mut(&at)?;
         bucket.spare.retain(|entry| entry.contact != *contact);
-        let position = bucket.nodes.iter().position(|entry| entry.contact == *contact)?;
-        let entry = bucket.nodes.get_mut(position)?;
+        let entry = bucket.nodes.iter_mut().find(|entry| entry.contact == *contact)?;
         entry.failures = entry.failures.saturating_add(1);
         if entry.failures < FAILURES {
             return None;
         }
-        let gone = bucket.nodes.remove(position);
+        let gone = *entry;
+        self.remove(contact);
         // Room for one that waits, the one that answered last first.
-        while let Some(next) = self.buckets.get_mut(&self.bucket_of(contact)).and_then(|it| it.spare.pop()) {
-            if self.has_room_for(&next.contact) {
-                if let Some(bucket) = self.buckets.get_mut(&self.bucket_of(contact)) {
-                    bucket.nodes.push(next);
-                }
+        while let Some(next) = self.buckets.get_mut(&at).and_then(|it| it.spare.pop()) {
+            self.place(next);
+            if self.contains(&next.contact) {
                 break;
             }
         }
         Some(gone)
     }
 
-    /// Takes an entry in, in its bucket or waiting for a place there.
+    /// Takes an entry in, in its bucket or waiting for a place there. Gives the one that had to make room.
     fn place(&mut self, entry: Entry) -> Option<Entry> {
         let at = self.bucket_of(&entry.contact);
         if at >= super::id::BITS {
@@ -151,50 +162,60 @@ impl Table {
         }
         let bucket = self.buckets.entry(at).or_default();
         let named = bucket.nodes.iter().filter(|it| !it.came).count();
-        if !entry.came && named >= NAMED {
-            let silent = bucket.nodes.iter_mut().filter(|it| !it.came && it.failures > 0);
-            let worst = silent.max_by_key(|it| it.failures)?;
-            return Some(std::mem::replace(worst, entry));
+        let only_for_named = !entry.came && named >= NAMED;
+        if only_for_named || bucket.nodes.len() >= K {
+            let silent = bucket.nodes.iter().filter(|it| it.failures > 0 && !(only_for_named && it.came));
+            let Some(worst) = silent.max_by_key(|it| it.failures).copied() else {
+                if !only_for_named {
+                    bucket.wait(entry);
+                }
+                return None;
+            };
+            self.remove(&worst.contact);
+            self.push(at, entry);
+            return Some(worst);
         }
-        if bucket.nodes.len() < K {
-            bucket.nodes.push(entry);
-            return None;
-        }
-        let worst = bucket.nodes.iter_mut().filter(|it| it.failures > 0).max_by_key(|it| it.failures);
-        if let Some(worst) = worst {
-            return Some(std::mem::replace(worst, entry));
-        }
-        bucket.spare.retain(|it| it.contact != entry.contact);
-        bucket.spare.push(entry);
-        if bucket.spare.len() > SPARE {
-            bucket.spare.remove(0);
-        }
+        self.push(at, entry);
         None
+    }
+
+    fn push(&mut self, at: usize, entry: Entry) {
+        self.buckets.entry(at).or_default().nodes.push(entry);
+        self.len = self.len.saturating_add(1);
+        if let Some(prefix) = Prefix::counted(entry.contact.address().ip()) {
+            self.counted.entry(prefix).or_default().push(entry.contact);
+        }
     }
 
     /// Whether the prefix of an address has not had its share.
     fn has_room_for(&self, contact: &Contact) -> bool {
         let Some(prefix) = Prefix::counted(contact.address().ip()) else { return true };
-        let of_prefix = |entry: &&Entry| Prefix::of(entry.contact.address().ip()) == prefix;
-        let in_all = self.entries().filter(of_prefix).count();
-        let here = self.buckets.get(&self.bucket_of(contact));
-        let in_bucket = here.map_or(0, |bucket| bucket.nodes.iter().filter(of_prefix).count());
-        in_all < OF_PREFIX && in_bucket < OF_PREFIX_IN_BUCKET
+        let Some(those) = self.counted.get(&prefix) else { return true };
+        let at = self.bucket_of(contact);
+        let in_bucket = those.iter().filter(|it| self.bucket_of(it) == at).count();
+        those.len() < OF_PREFIX && in_bucket < OF_PREFIX_IN_BUCKET
     }
 
     /// The node at a global address, of which there is one at most.
     fn at_address(&self, address: IpAddr) -> Option<&Entry> {
-        if Scope::of(address) != Scope::Global {
-            return None;
-        }
-        self.entries().find(|entry| entry.contact.address().ip() == address)
+        let those = self.counted.get(&Prefix::counted(address)?)?;
+        self.entry(those.iter().find(|it| it.address().ip() == address)?)
     }
 
     /// Someone is not to be asked any more.
     pub(super) fn remove(&mut self, contact: &Contact) {
-        if let Some(bucket) = self.buckets.get_mut(&self.bucket_of(contact)) {
-            bucket.nodes.retain(|entry| entry.contact != *contact);
-            bucket.spare.retain(|entry| entry.contact != *contact);
+        let Some(bucket) = self.buckets.get_mut(&self.bucket_of(contact)) else { return };
+        bucket.spare.retain(|entry| entry.contact != *contact);
+        let Some(position) = bucket.nodes.iter().position(|entry| entry.contact == *contact) else { return };
+        bucket.nodes.remove(position);
+        self.len = self.len.saturating_sub(1);
+        if let Some(prefix) = Prefix::counted(contact.address().ip())
+            && let Some(those) = self.counted.get_mut(&prefix)
+        {
+            those.retain(|it| it != contact);
+            if those.is_empty() {
+                self.counted.remove(&prefix);
+            }
         }
     }
 
@@ -207,16 +228,18 @@ impl Table {
         self.buckets.get_mut(&at)?.nodes.iter_mut().find(|entry| entry.contact == *contact)
     }
 
-    /// Whether a node is in it.
-    pub(super) fn contains(&self, contact: &Contact) -> bool {
-        let bucket = self.buckets.get(&self.bucket_of(contact));
-        bucket.is_some_and(|bucket| bucket.nodes.iter().any(|entry| entry.contact == *contact))
+    fn entry(&self, contact: &Contact) -> Option<&Entry> {
+        self.buckets.get(&self.bucket_of(contact))?.nodes.iter().find(|entry| entry.contact == *contact)
     }
 
-    /// Whether someone would get a place who came by themselves, or whom others named.
-    pub(super) fn wants(&self, contact: &Contact, came: bool) -> bool {
-        let closed = |bucket: &Bucket| bucket.is_full() || (!came && bucket.is_closed_to_names());
-        if self.contains(contact) || self.buckets.get(&self.bucket_of(contact)).is_some_and(closed) {
+    /// Whether a node is in it.
+    pub(super) fn contains(&self, contact: &Contact) -> bool {
+        self.entry(contact).is_some()
+    }
+
+    /// Whether someone would get a place who came by themselves.
+    pub(super) fn wants(&self, contact: &Contact) -> bool {
+        if self.contains(contact) || self.buckets.get(&self.bucket_of(contact)).is_some_and(Bucket::is_full) {
             return false;
         }
         let taken = self.at_address(contact.address().ip()).is_some_and(|it| it.failures == 0);
@@ -225,22 +248,33 @@ impl Table {
 
     /// The nodes nearest to `target`, the nearest first; those that have not answered of late come after all others.
     pub(super) fn nearest(&self, target: &Target, most: usize) -> Vec<Contact> {
-        let mut all = Vec::with_capacity(self.len());
-        all.extend(self.entries().map(|it| (it.failures > 0, it.contact.distance(target), &it.contact)));
-        if all.len() > most && most > 0 {
-            all.select_nth_unstable(most.saturating_sub(1));
-            all.truncate(most);
-        }
-        all.sort_unstable();
-        all.into_iter().map(|(_, _, contact)| *contact).take(most).collect()
+        self.nearest_of(target, most, |_| true)
     }
 
     /// The nodes nearest to `target` of those that nobody named, the nearest first.
     pub(super) fn nearest_unnamed(&self, target: &Target, most: usize) -> Vec<Contact> {
-        let unnamed = self.entries().filter(|it| it.came && it.failures == 0);
-        let mut all: Vec<_> = unnamed.map(|it| (it.contact.distance(target), &it.contact)).collect();
+        self.nearest_of(target, most, |it| it.came && it.failures == 0)
+    }
+
+    fn nearest_of(&self, target: &Target, most: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<Contact> {
+        // Where the target would stand, all are nearer to it than those who have more in common with this node; of the
+        // rest, those with more.
+        let at = self.me.distance(target).common_bits();
+        let ring = |bits: usize| bits.min(at.saturating_add(1));
+        let mut all = Vec::with_capacity(most.saturating_mul(2));
+        let (mut good, mut last) = (0_usize, None);
+        for (bits, bucket) in self.buckets.range(at..).chain(self.buckets.range(..at).rev()) {
+            if good >= most && last != Some(ring(*bits)) {
+                break;
+            }
+            last = Some(ring(*bits));
+            for entry in bucket.nodes.iter().filter(|it| wanted(it)) {
+                good = good.saturating_add(usize::from(entry.failures == 0));
+                all.push((entry.failures > 0, entry.contact.distance(target), &entry.contact));
+            }
+        }
         all.sort_unstable();
-        all.into_iter().map(|(_, contact)| *contact).take(most).collect()
+        all.into_iter().map(|(_, _, contact)| *contact).take(most).collect()
     }
 
     /// Everyone in it.
@@ -250,7 +284,7 @@ impl Table {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.buckets.values().map(|bucket| bucket.nodes.len()).fold(0, usize::saturating_add)
+        self.len
     }
 
     /// The node that has been silent for longest, if for longer than `since`; it is taken to be asked now.

@@ -95,17 +95,24 @@ impl Handshake {
 
     /// Answers IK.
     pub fn ik_responder(prologue: &[u8], own: StaticSecret, ephemeral: StaticSecret) -> Self {
-        Self::responder(Pattern::Ik, prologue, own, Some(ephemeral))
+        let public = PublicKey::from(&own);
+        Self::responder(Pattern::Ik, prologue, own, &public, Some(ephemeral))
     }
 
-    /// Answers NK.
-    pub fn nk_responder(prologue: &[u8], own: StaticSecret, ephemeral: StaticSecret) -> Self {
-        Self::responder(Pattern::Nk, prologue, own, Some(ephemeral))
+    /// Answers NK. `public` belongs to `own`: whoever answers often computes it once.
+    pub fn nk_responder(
+        prologue: &[u8],
+        own: StaticSecret,
+        public: &PublicKey,
+        ephemeral: StaticSecret,
+    ) -> Self {
+        Self::responder(Pattern::Nk, prologue, own, public, Some(ephemeral))
     }
 
     /// Reads N.
     pub fn n_responder(prologue: &[u8], own: StaticSecret) -> Self {
-        Self::responder(Pattern::N, prologue, own, None)
+        let public = PublicKey::from(&own);
+        Self::responder(Pattern::N, prologue, own, &public, None)
     }
 
     fn initiator(
@@ -126,9 +133,10 @@ impl Handshake {
         pattern: Pattern,
         prologue: &[u8],
         own: StaticSecret,
+        public: &PublicKey,
         ephemeral: Option<StaticSecret>,
     ) -> Self {
-        let symmetric = start(pattern, prologue, &PublicKey::from(&own));
+        let symmetric = start(pattern, prologue, public);
         let (role, own) = (Role::Responder, Some(own));
         let (remote, remote_ephemeral, done, failed) = (None, None, 0, false);
         Self { pattern, role, symmetric, own, ephemeral, remote, remote_ephemeral, done, failed }

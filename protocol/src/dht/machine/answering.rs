@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::asking::Purpose;
-use super::upkeep::Met;
 use super::{Dht, Mode};
 use crate::dht::address::{Prefix, Scope};
 use crate::dht::id::{Contact, Target};
@@ -32,9 +31,9 @@ impl Dht {
         if let Some(asker) = asker
             && asker.key() != self.key
             && !matches!(request, Request::DialBack(_))
-            && self.table.wants(&asker, true)
+            && self.table.wants(&asker)
         {
-            self.upkeep.candidate(asker, Met::Heard);
+            self.upkeep.candidate(asker);
         }
         let answer = match request {
             Request::Ping(_) => Answer::Done,

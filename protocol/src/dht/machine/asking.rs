@@ -155,9 +155,6 @@ impl Dht {
             },
             Purpose::Admit { met } => {
                 self.upkeep.met(now, contact, met);
-                if let Answer::Nodes(nodes) = answer {
-                    self.consider(&nodes);
-                }
             }
             Purpose::DialBack { request, again } => {
                 if answer == Answer::Refused(Refusal::Cookie) && !again {

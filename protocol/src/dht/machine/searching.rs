@@ -1,5 +1,6 @@
 //! Searches: which are under way, and what their answers lead to.
 
+use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Instant;
 
 use super::asking::{Purpose, count};
@@ -60,8 +61,9 @@ impl Dht {
     }
 
     pub(super) fn run_lookups(&mut self, now: Instant) {
-        let ids: Vec<LookupId> = self.lookups.keys().copied().collect();
-        for id in ids {
+        let mut after = LookupId(0);
+        while let Some(id) = self.lookups.range((Excluded(after), Unbounded)).next().map(|(id, _)| *id) {
+            after = id;
             while let Some(lookup) = self.lookups.get_mut(&id)
                 && let Some(contact) = lookup.next(now)
             {

@@ -57,8 +57,6 @@ pub(super) enum Met {
     Lost { came: bool },
     /// They asked.
     Heard,
-    /// Others named them.
-    Named,
 }
 
 impl Met {
@@ -67,7 +65,6 @@ impl Met {
         match self {
             Self::Joining(_) | Self::Heard => true,
             Self::Lost { came } => came,
-            Self::Named => false,
         }
     }
 }
@@ -87,8 +84,8 @@ pub(super) struct Upkeep {
     searched: Option<Instant>,
     lost: VecDeque<Lost>,
     lost_at: Option<Instant>,
-    /// Those who may get into the table, and how they were met.
-    candidates: VecDeque<(Contact, Met)>,
+    /// Those who asked and may get into the table.
+    candidates: VecDeque<Contact>,
     /// Those that were asked and may answer.
     admitting: BTreeSet<SocketAddr>,
     candidate_at: Option<Instant>,
@@ -156,7 +153,7 @@ impl Upkeep {
         self.admitting.remove(&address);
         match met {
             Met::Joining(tries) if tries < TRIES => self.wait_for(address, tries),
-            Met::Joining(_) | Met::Heard | Met::Named => {}
+            Met::Joining(_) | Met::Heard => {}
             Met::Lost { .. } => self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK)),
         }
     }
@@ -191,12 +188,12 @@ impl Upkeep {
         self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK));
     }
 
-    /// Somebody asked, or was named, who may get into the table.
-    pub(super) fn candidate(&mut self, contact: Contact, met: Met) {
+    /// Somebody asked who may get into the table.
+    pub(super) fn candidate(&mut self, contact: Contact) {
         let under_way = self.admitting.contains(&contact.address());
-        let waits = self.candidates.iter().any(|(other, _)| *other == contact);
+        let waits = self.candidates.contains(&contact);
         if self.candidates.len() < MAX_CANDIDATES && !under_way && !waits {
-            self.candidates.push_back((contact, met));
+            self.candidates.push_back(contact);
         }
     }
 
@@ -306,22 +303,11 @@ impl Dht {
                 return;
             }
             self.upkeep.candidate_at = now.checked_add(CANDIDATE_LOOK);
-            if let Some((contact, met)) = self.upkeep.candidates.pop_front()
-                && self.table.wants(&contact, met.came())
+            if let Some(contact) = self.upkeep.candidates.pop_front()
+                && self.table.wants(&contact)
             {
                 self.upkeep.admitting.insert(contact.address());
-                self.admit(now, contact, met);
-            }
-        }
-    }
-
-    /// Those that were named where few are known.
-    pub(super) fn consider(&mut self, nodes: &[Contact]) {
-        if self.is_small() {
-            for contact in nodes {
-                if self.table.wants(contact, false) {
-                    self.upkeep.candidate(*contact, Met::Named);
-                }
+                self.admit(now, contact, Met::Heard);
             }
         }
     }
@@ -374,11 +360,11 @@ impl Dht {
 
     /// Where others see this node, strangers are to try whether they reach it.
     fn run_dial_backs(&mut self, now: Instant) {
-        if self.observed.unproven(self.is_small()).is_none() {
-            self.upkeep.dial_back_at = None;
+        if self.upkeep.dial_back_at.is_some_and(|at| at > now) || !self.upkeep.joined {
             return;
         }
-        if self.upkeep.dial_back_at.is_some_and(|at| at > now) || !self.upkeep.joined {
+        if self.observed.unproven(self.is_small()).is_none() {
+            self.upkeep.dial_back_at = None;
             return;
         }
         let rest = if self.upkeep.dial_backs < DIAL_BACK_ROUNDS { DIAL_BACK } else { DIAL_BACK_LATER };

@@ -64,7 +64,8 @@ fn forged(to: &Contact, payload: &[u8]) -> Vec<u8> {
 fn forged_reply(secret: &StaticSecret, request: &[u8], payload: &[u8]) -> Vec<u8> {
     let (header, message) = request.split_at(HEADER);
     let ephemeral = StaticSecret::from([8; 32]);
-    let mut handshake = Handshake::nk_responder(&prologue(header), secret.clone(), ephemeral);
+    let mut handshake =
+        Handshake::nk_responder(&prologue(header), secret.clone(), &PublicKey::from(secret), ephemeral);
     handshake.read(message).unwrap();
     let mut datagram = [&[0x11], &request[1..9]].concat();
     handshake.write(payload, &mut datagram).unwrap();

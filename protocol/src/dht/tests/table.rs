@@ -40,14 +40,13 @@ fn those_that_are_only_named_leave_room_for_those_who_come() {
     }
     assert_eq!(table.len(), 3, "names fill no bucket");
     let next = nodes.next().unwrap();
-    assert!(!table.wants(&next, false));
-    assert!(table.wants(&next, true));
+    assert!(table.wants(&next));
     for came in nodes.by_ref().take(40) {
         table.answered(now, came, FAST, true);
     }
     assert_eq!(table.len(), K);
     let next = nodes.next().unwrap();
-    assert!(!table.wants(&next, true), "old nodes stay as long as they answer");
+    assert!(!table.wants(&next), "old nodes stay as long as they answer");
 }
 
 #[test]
@@ -59,7 +58,6 @@ fn a_silent_node_makes_room_for_one_that_is_named() {
         table.answered(now, *named, FAST, false);
     }
     assert!(table.failed(&named[1]).is_none(), "one answer may be lost");
-    assert!(table.wants(next, false));
     let gone = table.answered(now, *next, FAST, false).unwrap();
     assert_eq!((gone.contact, gone.came), (named[1], false), "and it does not come back as one that came");
     assert!(table.contains(next));
@@ -76,4 +74,56 @@ fn searches_begin_with_those_that_nobody_named() {
     assert!(!unnamed.is_empty());
     assert!(unnamed.iter().all(|it| (0..100).step_by(10).any(|number| node(number) == *it)));
     assert!(unnamed.is_sorted_by_key(|it| it.distance(&target)));
+}
+
+#[test]
+fn the_nearest_are_those_of_all_that_are_nearest() {
+    let (now, mut table) = (Instant::now(), Table::new(me()));
+    for number in 0..250 {
+        table.answered(now, node(number), FAST, number % 3 != 0);
+    }
+    for number in (0..250).step_by(7) {
+        table.failed(&node(number));
+    }
+    assert!(table.len() > 4 * K);
+    let mut targets = vec![me().target(), Target([0; 32]), Target([0xff; 32])];
+    targets.extend((0..250).map(|number| node(number).id().target()));
+    for target in targets {
+        let mut all: Vec<_> = table.entries().collect();
+        all.sort_by_key(|it| (it.failures > 0, it.contact.distance(&target)));
+        for most in [1, 8, K, 500] {
+            let expected: Vec<Contact> = all.iter().map(|it| it.contact).take(most).collect();
+            assert_eq!(table.nearest(&target, most), expected);
+        }
+    }
+}
+
+#[test]
+fn a_place_that_is_left_is_free_for_others_of_its_prefix() {
+    let (now, mut table) = (Instant::now(), Table::new(me()));
+    let at = |key: u8, host: u8| {
+        let address = SocketAddr::new(Ipv4Addr::new(20, 1, 1, host).into(), 4242);
+        Contact::new(NodeKey([key; 32]), address).unwrap()
+    };
+    let all: Vec<Contact> = (1..=40).map(|number| at(number, number)).collect();
+    all.iter().for_each(|it| assert!(table.answered(now, *it, FAST, true).is_none()));
+    let inside: Vec<Contact> = all.iter().copied().filter(|it| table.contains(it)).collect();
+    assert_eq!((inside.len(), table.len()), (3, 3), "no owner of a prefix has more");
+    assert!(all.iter().all(|it| !table.wants(it)));
+    table.remove(&inside[0]);
+    table.remove(&inside[0]);
+    assert_eq!(table.len(), 2);
+    assert!(table.wants(&inside[0]));
+    // Another key at the address of one that answers has no place, and takes over once that one is silent.
+    let [.., host] = match inside[1].address().ip() {
+        IpAddr::V4(v4) => v4.octets(),
+        IpAddr::V6(_) => unreachable!(),
+    };
+    let heir = at(99, host);
+    table.answered(now, heir, FAST, true);
+    assert!(!table.contains(&heir));
+    table.failed(&inside[1]);
+    table.answered(now, heir, FAST, true);
+    assert!(table.contains(&heir) && !table.contains(&inside[1]));
+    assert_eq!(table.len(), 2);
 }
