@@ -1,6 +1,6 @@
 //! The routing table: nodes that have answered, by how much of their ids they share with one's own.
 //!
-//! A node gets in by answering a search of ours and in no other way, so nobody can write into the table from outside.
+//! A node gets in by answering a request of ours and in no other way, so nobody can write into the table from outside.
 //! Whoever is there stays as long as it answers: old nodes are likelier to live on than new ones (Maymounkov and
 //! Mazières, 2002, section 4.1). No owner of a few addresses can have many places.
 

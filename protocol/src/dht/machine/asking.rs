@@ -182,10 +182,9 @@ impl Dht {
         self.go_on(now);
     }
 
-    /// Asks somebody who may get into the table for the nodes nearest to this one.
+    /// Asks somebody who may get into the table whether they are there. What they know is for searches to ask.
     pub(super) fn admit(&mut self, now: Instant, contact: Contact, met: Met) {
-        let request = Request::FindNode(self.me.target());
-        self.ask(now, contact, request, Purpose::Admit { met });
+        self.ask(now, contact, Request::Ping(None), Purpose::Admit { met });
     }
 
     /// Leaves out of an answer what whoever gave it cannot say.

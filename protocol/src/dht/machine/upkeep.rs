@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::asking::Purpose;
 use super::{Dht, DhtEvent, LookupId};
-use crate::dht::id::{Contact, NodeId, Target};
+use crate::dht::id::{Contact, NodeId};
 use crate::dht::message::Request;
 use crate::dht::table::{Entry, K};
 
@@ -337,9 +337,7 @@ impl Dht {
         let look = if self.is_server() { SERVER_LOOK } else { CLIENT_LOOK };
         self.upkeep.look_at = now.checked_add(look).unwrap_or(now);
         if let Some(contact) = self.table.take_stale(now, STALE) {
-            // A search for somewhere in that direction does more than a ping, for the same price.
-            let target = self.somewhere_near(&contact.id());
-            self.ask(now, contact, Request::FindNode(target), Purpose::Check);
+            self.ask(now, contact, Request::Ping(None), Purpose::Check);
         }
     }
 
@@ -384,27 +382,12 @@ impl Dht {
     pub(super) fn moved(&mut self, now: Instant) {
         let address = self.observed.agreed().next();
         if let Some(address) = address {
-            let me = NodeId::new(&self.key, address.ip());
-            if me != self.me {
-                self.set_me(me);
-            }
+            self.set_me(NodeId::new(&self.key, address.ip()));
         }
         // Those near whom it stands now are told that it can be asked, by being asked.
         if self.is_server() {
             self.upkeep.search_at = Some(now);
         }
         self.events.push_back(DhtEvent::Moved);
-    }
-
-    /// A place that has its first bits in common with an id, and random ones after those.
-    fn somewhere_near(&mut self, id: &NodeId) -> Target {
-        let mut target: [u8; 32] = self.random.bytes();
-        let (kept, whole) = (id.as_bytes(), self.table.len().max(K));
-        // As many bits as tell so many nodes apart.
-        let bits = usize::try_from(whole.ilog2()).unwrap_or(0);
-        for (byte, old) in target.iter_mut().zip(kept).take(bits / 8) {
-            *byte = *old;
-        }
-        Target(target)
     }
 }

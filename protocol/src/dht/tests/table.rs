@@ -101,11 +101,9 @@ fn the_nearest_are_those_of_all_that_are_nearest() {
 #[test]
 fn a_place_that_is_left_is_free_for_others_of_its_prefix() {
     let (now, mut table) = (Instant::now(), Table::new(me()));
-    let at = |key: u8, host: u8| {
-        let address = SocketAddr::new(Ipv4Addr::new(20, 1, 1, host).into(), 4242);
-        Contact::new(NodeKey([key; 32]), address).unwrap()
-    };
-    let all: Vec<Contact> = (1..=40).map(|number| at(number, number)).collect();
+    let at = |key: u8, ip: IpAddr| Contact::new(NodeKey([key; 32]), SocketAddr::new(ip, 4242)).unwrap();
+    let all: Vec<Contact> =
+        (1..=40).map(|number| at(number, Ipv4Addr::new(20, 1, 1, number).into())).collect();
     all.iter().for_each(|it| assert!(table.answered(now, *it, FAST, true).is_none()));
     let inside: Vec<Contact> = all.iter().copied().filter(|it| table.contains(it)).collect();
     assert_eq!((inside.len(), table.len()), (3, 3), "no owner of a prefix has more");
@@ -115,11 +113,7 @@ fn a_place_that_is_left_is_free_for_others_of_its_prefix() {
     assert_eq!(table.len(), 2);
     assert!(table.wants(&inside[0]));
     // Another key at the address of one that answers has no place, and takes over once that one is silent.
-    let [.., host] = match inside[1].address().ip() {
-        IpAddr::V4(v4) => v4.octets(),
-        IpAddr::V6(_) => unreachable!(),
-    };
-    let heir = at(99, host);
+    let heir = at(99, inside[1].address().ip());
     table.answered(now, heir, FAST, true);
     assert!(!table.contains(&heir));
     table.failed(&inside[1]);
