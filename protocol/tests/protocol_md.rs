@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 #![allow(clippy::disallowed_methods, clippy::string_slice)]
 
+mod page;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,39 +31,10 @@ use noq_proto::transport_parameters::TransportParameters;
 use noq_proto::{ConnectionId, PathId, Side};
 use x25519_dalek::StaticSecret;
 
-const PAGE: &str = include_str!("../../PROTOCOL.md");
+use page::{UNIX_TIME, alice, block, bob, hex, unhex};
 
-const UNIX_TIME: u64 = 1_767_225_600_000;
 const SALT: [u8; 8] = [0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7];
 const ADDRESS: &str = "192.168.1.7:4242";
-
-/// The page's examples: every `name = value` line of the block that is marked `examples`.
-fn page() -> BTreeMap<String, String> {
-    let (_, block) = PAGE.split_once("```examples\n").unwrap();
-    let (block, _) = block.split_once("```").unwrap();
-    let lines = block.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let pairs = lines.map(|line| line.split_once(" = ").unwrap());
-    pairs.map(|(name, value)| (name.trim().to_owned(), value.to_owned())).collect()
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
-}
-
-/// RFC 8032, section 7.1, tests 1 and 2.
-fn alice() -> Identity {
-    let secret = unhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
-    Identity::from_secret(&secret.try_into().unwrap()).unwrap()
-}
-
-fn bob() -> Identity {
-    let secret = unhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
-    Identity::from_secret(&secret.try_into().unwrap()).unwrap()
-}
 
 fn prologue(responder: &PeerId) -> Vec<u8> {
     prologue_of(b"hither v1 quic", responder)
@@ -307,7 +280,7 @@ fn computed() -> BTreeMap<String, String> {
 
 #[test]
 fn the_examples_are_what_the_code_gives() {
-    assert_eq!(page(), computed());
+    assert_eq!(block("examples"), computed());
 }
 
 /// Seals a packet by the page and opens it by the code's key.
