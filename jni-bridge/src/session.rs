@@ -239,7 +239,14 @@ impl Session {
     pub(crate) fn set_addresses(&self, addresses: &[IpAddr]) -> Result<(), Failure> {
         let reachable = reachable(addresses, &self.bound);
         self.look_around()?;
-        self.ask(move |node, now| node.handle_surroundings(now, Surroundings::Addresses(reachable)))
+        self.ask(move |node, now| {
+            let online = !reachable.is_empty();
+            node.handle_surroundings(now, Surroundings::Addresses(reachable));
+            // Also where they are the same as before: another network may give the same, and the app knows that it is another.
+            if online {
+                node.resume_waiting(now);
+            }
+        })
     }
 
     /// The surroundings have changed: they are looked at now.

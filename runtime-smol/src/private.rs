@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 
 /// Longest file that is read, in bytes: keys and passphrases are short.
 const MAX_READ: u64 = 64 * 1024;
+/// Drafts of one file that may be in the way.
+const MAX_DRAFTS: u32 = 64;
 
 /// Reads a short file that may be secret: what is longer than 64 KiB is cut off.
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -22,15 +24,13 @@ pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// Writes a file that must not exist, whole or not at all, and sees it onto the disk.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = draft(path);
-    let result = write_synced(&draft, bytes).and_then(|()| {
-        // Unlike a rename, a link does not replace a file that came meanwhile.
-        fs::hard_link(&draft, path).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Err(error),
-            // A file system without links.
-            _ if path.try_exists()? => Err(io::ErrorKind::AlreadyExists.into()),
-            _ => fs::rename(&draft, path),
-        })
+    let draft = write_draft(path, bytes)?;
+    // Unlike a rename, a link does not replace a file that came meanwhile.
+    let result = fs::hard_link(&draft, path).or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Err(error),
+        // A file system without links.
+        _ if path.try_exists()? => Err(io::ErrorKind::AlreadyExists.into()),
+        _ => fs::rename(&draft, path),
     });
     let _ = fs::remove_file(&draft);
     result?;
@@ -41,8 +41,8 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A file that is a link elsewhere, as some keep their settings, is changed there.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let draft = draft(&path);
-    let result = write_synced(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
+    let draft = write_draft(&path, bytes)?;
+    let result = fs::rename(&draft, &path);
     if result.is_err() {
         let _ = fs::remove_file(&draft);
     }
@@ -50,21 +50,35 @@ pub fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_directory(&path)
 }
 
-/// Where a file is written before it has its name.
-fn draft(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{name}.{}.new", std::process::id()))
+/// Writes a file beside the one that it is to become, and sees it onto the disk. Gives its name.
+fn write_draft(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let (draft, mut file) = open_draft(path)?;
+    let write = |file: &mut File| {
+        // Before anything is in it.
+        #[cfg(windows)]
+        access::keep_to_owner(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    if let Err(error) = write(&mut file) {
+        let _ = fs::remove_file(&draft);
+        return Err(error);
+    }
+    Ok(draft)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Left by a process of the same number that was ended in the middle.
-    let _ = fs::remove_file(path);
-    let mut file = options().write(true).create_new(true).open(path)?;
-    // Before anything is in it.
-    #[cfg(windows)]
-    access::keep_to_owner(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// The first draft of a file that nobody has: another may be of a process that was ended in the middle, or of one of the
+/// same number, as in two containers.
+fn open_draft(path: &Path) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for number in 0..MAX_DRAFTS {
+        let draft = path.with_file_name(format!("{name}.{}.{number}.new", std::process::id()));
+        match options().write(true).create_new(true).open(&draft) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return opened.map(|file| (draft, file)),
+        }
+    }
+    Err(io::Error::other(format!("there are {MAX_DRAFTS} drafts of it: remove them")))
 }
 
 /// Options that make a file for its owner only. On Windows files inherit the access list of their directory.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hither_protocol::dht::Mode;
 use hither_protocol::{
     Acceptance, Code, CodeFor, CodeOptions, Conflict, Decision, EnterFor, Event, MessageState, Strangers,
-    Unreachable, WIDE_WORDS, WideConfig, WorldAnswer, WorldRequest,
+    Surroundings, Unreachable, WIDE_WORDS, WideConfig, WorldAnswer, WorldRequest,
 };
 use hither_tests::disk::Kind;
 use hither_tests::host::RECEIVED;
@@ -151,6 +151,47 @@ fn whoever_has_another_address_is_found_there() {
         let view = world.host(bob).node().unwrap().network().unwrap();
         assert_eq!(view.reachable, [new]);
         expect_message(&mut world, alice, bob, "and there");
+    });
+}
+
+#[test]
+fn the_same_addresses_told_again_make_no_other_node() {
+    for_seeds(3, |seed| {
+        let (mut world, alice, bob, others) = network(seed, 3);
+        let hosts = [&[alice, bob], others.as_slice()].concat();
+        for host in &hosts {
+            let addresses = vec![address(&world, *host)];
+            let told = Surroundings::Addresses(addresses);
+            world.ask(*host, |node, now| node.handle_surroundings(now, told));
+        }
+        world.run_for(Duration::from_secs(1800));
+        for host in hosts {
+            let statistics = world.host(host).node().unwrap().network().unwrap().statistics;
+            assert!(!statistics.refused().any(|(why, _)| why == "for another key"), "{host:?}");
+        }
+    });
+}
+
+#[test]
+fn whoever_answers_first_and_knows_nobody_does_not_keep_a_node_from_the_rest() {
+    for_seeds(3, |seed| {
+        let (mut world, alice, bob, others) = network(seed, 3);
+        let alone = far(&mut world, "alone", wide(&[]));
+        world.run_for(SOON);
+        let known = [address(&world, alone), address(&world, alice)];
+        let new = world.add_host_with("new", |setup| {
+            setup.segment = None;
+            setup.config.wide = Some(wide(&known));
+        });
+        world.connect(new, alone, LinkConfig::lan());
+        world.connect(new, alice, LinkConfig { latency: Duration::from_millis(400), ..LinkConfig::dsl() });
+        world.wait_until_ready(new);
+        world.run_for(SOON);
+        let nodes = world.host(new).node().unwrap().network().unwrap().nodes;
+        for host in [&[alone, alice, bob], others.as_slice()].concat() {
+            let at = address(&world, host);
+            assert!(nodes.iter().any(|node| node.contact.address() == at), "{host:?} is not known");
+        }
     });
 }
 

@@ -142,6 +142,11 @@ impl Lookup {
         }
     }
 
+    /// One more to begin with, who was not known when the search began.
+    pub(super) fn begin_with(&mut self, contact: Contact) {
+        self.add(contact, 0, 0);
+    }
+
     /// Which page of whoever has answered is to be read next, if there are `more`.
     pub(super) fn next_page(&mut self, from: &Contact, more: bool, most: u8) -> Option<u8> {
         let candidate = self.candidates.get_mut(&from.distance(&self.target))?;

@@ -67,6 +67,10 @@ impl Observed {
         changed
     }
 
+    pub(super) fn own(&self) -> &[SocketAddr] {
+        &self.own
+    }
+
     /// Someone was sent a request.
     pub(super) fn spoke(&mut self, now: Instant, to: SocketAddr) {
         if self.spoken.len() >= MOST_SPOKEN && !self.spoken.contains_key(&to) {

@@ -180,7 +180,9 @@ impl Table {
     }
 
     fn push(&mut self, at: usize, entry: Entry) {
-        self.buckets.entry(at).or_default().nodes.push(entry);
+        let bucket = self.buckets.entry(at).or_default();
+        bucket.spare.retain(|it| it.contact != entry.contact);
+        bucket.nodes.push(entry);
         self.len = self.len.saturating_add(1);
         if let Some(prefix) = Prefix::counted(entry.contact.address().ip()) {
             self.counted.entry(prefix).or_default().push(entry.contact);

@@ -39,8 +39,8 @@ impl Node {
         if known { Ok(()) } else { Err(AnswerError::Unknown) }
     }
 
-    /// This node is in another network: those that waited for a peer find it from here, or are found.
-    pub(super) fn resume_waiting(&mut self, now: Instant) {
+    /// User in: whatever waits for a peer tries again now. It does so by itself where the node's addresses change.
+    pub fn resume_waiting(&mut self, now: Instant) {
         let waiting = self.transfers().into_iter().filter(|it| it.state == TransferState::Waiting);
         for view in waiting.collect::<Vec<_>>() {
             // One may have ended by what was done for another.

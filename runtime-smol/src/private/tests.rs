@@ -18,11 +18,18 @@ fn a_file_is_written_once() {
 fn a_draft_that_was_left_behind_is_in_nobodys_way() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key");
-    fs::write(draft(&path), "half of a k").unwrap();
+    let half = |number: u32| {
+        let name = format!("key.{}.{number}.new", std::process::id());
+        fs::write(directory.path().join(name), "half of a k").unwrap();
+    };
+    half(0);
     write_new(&path, b"whole").unwrap();
     assert_eq!(read(&path).unwrap().as_slice(), b"whole");
-    fs::write(draft(&path), "half of a k").unwrap();
+    half(1);
     write_over(&path, b"another").unwrap();
+    assert_eq!(read(&path).unwrap().as_slice(), b"another");
+    (2..MAX_DRAFTS).for_each(half);
+    assert_eq!(write_over(&path, b"more").unwrap_err().kind(), io::ErrorKind::Other);
     assert_eq!(read(&path).unwrap().as_slice(), b"another");
 }
 

@@ -155,6 +155,9 @@ impl Dht {
             },
             Purpose::Admit { met } => {
                 self.upkeep.met(now, contact, met);
+                if matches!(met, Met::Joining(_)) {
+                    self.joined_by(now, contact);
+                }
             }
             Purpose::DialBack { request, again } => {
                 if answer == Answer::Refused(Refusal::Cookie) && !again {

@@ -206,6 +206,11 @@ impl Dht {
         self.go_on(now);
     }
 
+    /// The addresses of this node's sockets, as it was told last.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.observed.own()
+    }
+
     /// What is to be sent next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -215,6 +215,7 @@ impl Upkeep {
         self.again_at = Some(now);
         self.search_at = Some(now);
         self.dial_backs = 0;
+        self.dial_back_at = None;
     }
 
     /// Counts what others cause; gives whether it may be done.
@@ -255,6 +256,17 @@ impl Dht {
         self.table.doubt_all();
         self.cookies.clear();
         self.upkeep.join_again(now);
+    }
+
+    /// Somebody answers who was to be begun with. Those who answer before them are begun with alone, so what they lead to is
+    /// still to be seen.
+    pub(super) fn joined_by(&mut self, now: Instant, contact: Contact) {
+        let small = self.is_small();
+        match self.upkeep.joining.and_then(|id| self.lookups.get_mut(&id)) {
+            Some(lookup) => lookup.begin_with(contact),
+            None if small => self.upkeep.search_at = Some(now),
+            None => {}
+        }
     }
 
     pub(super) fn run_upkeep(&mut self, now: Instant) {

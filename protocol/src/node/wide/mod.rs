@@ -126,15 +126,18 @@ impl Wide {
         self.datagrams.mix(fresh);
     }
 
-    /// The sockets are at other addresses: under another key, so that nobody can follow the node there.
+    /// These are the addresses of the sockets. At others it is another node, under another key, so that nobody can follow it
+    /// there.
     pub(super) fn set_addresses(&mut self, now: Instant, addresses: &[SocketAddr]) {
         let scope = |address: &SocketAddr| crate::dht::Scope::of(address.ip());
         self.only_loopback =
             !addresses.is_empty() && addresses.iter().all(|it| scope(it) == crate::dht::Scope::Loopback);
-        self.datagrams.renew();
-        self.asked.clear();
-        self.transactions.clear();
-        self.dht.set_addresses(now, self.datagrams.key(), addresses.to_vec());
+        if addresses != self.dht.addresses() {
+            self.datagrams.renew();
+            self.asked.clear();
+            self.transactions.clear();
+            self.dht.set_addresses(now, self.datagrams.key(), addresses.to_vec());
+        }
         for address in self.config.bootstrap.clone() {
             self.dht.meet(now, address);
         }
