@@ -155,9 +155,7 @@ impl Dht {
             },
             Purpose::Admit { met } => {
                 self.upkeep.met(now, contact, met);
-                if matches!(met, Met::Joining(_)) {
-                    self.joined_by(now, contact);
-                }
+                self.led_on_by(now, contact, met);
             }
             Purpose::DialBack { request, again } => {
                 if answer == Answer::Refused(Refusal::Cookie) && !again {

@@ -168,8 +168,7 @@ impl Upkeep {
         let long = |since: Instant| now.saturating_duration_since(since) > LOST_FOR_LONG;
         // A part of the network may be back: it is searched for one's own neighbours there.
         if matches!(met, Met::Lost { .. }) && since.is_none_or(long) {
-            let last = self.searched.and_then(|at| at.checked_add(MERGE)).unwrap_or(now);
-            self.search_at = Some(self.search_at.map_or(last, |at| at.min(last)).max(now));
+            self.search_soon(now);
         }
     }
 
@@ -207,6 +206,12 @@ impl Upkeep {
         let before = self.joined;
         self.joined |= found;
         found && !before
+    }
+
+    /// There is to be a search for oneself, if there was none just now.
+    fn search_soon(&mut self, now: Instant) {
+        let last = self.searched.and_then(|at| at.checked_add(MERGE)).unwrap_or(now);
+        self.search_at = Some(self.search_at.map_or(last, |at| at.min(last)).max(now));
     }
 
     /// Everything is to be met again.
@@ -258,13 +263,14 @@ impl Dht {
         self.upkeep.join_again(now);
     }
 
-    /// Somebody answers who was to be begun with. Those who answer before them are begun with alone, so what they lead to is
-    /// still to be seen.
-    pub(super) fn joined_by(&mut self, now: Instant, contact: Contact) {
+    /// Somebody answers who may lead to others, where few are known: a search for oneself begins with whoever answers first,
+    /// who may know nobody. Those who were to be begun with are waited for by no one else, so that is done at once.
+    pub(super) fn led_on_by(&mut self, now: Instant, contact: Contact, met: Met) {
         let small = self.is_small();
         match self.upkeep.joining.and_then(|id| self.lookups.get_mut(&id)) {
             Some(lookup) => lookup.begin_with(contact),
-            None if small => self.upkeep.search_at = Some(now),
+            None if small && matches!(met, Met::Joining(_)) => self.upkeep.search_at = Some(now),
+            None if small => self.upkeep.search_soon(now),
             None => {}
         }
     }
