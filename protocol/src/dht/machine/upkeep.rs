@@ -267,11 +267,12 @@ impl Dht {
     /// who may know nobody. Those who were to be begun with are waited for by no one else, so that is done at once.
     pub(super) fn led_on_by(&mut self, now: Instant, contact: Contact, met: Met) {
         let small = self.is_small();
-        match self.upkeep.joining.and_then(|id| self.lookups.get_mut(&id)) {
-            Some(lookup) => lookup.begin_with(contact),
-            None if small && matches!(met, Met::Joining(_)) => self.upkeep.search_at = Some(now),
-            None if small => self.upkeep.search_soon(now),
-            None => {}
+        let joining = self.upkeep.joining.and_then(|id| self.lookups.get_mut(&id));
+        match (joining, matches!(met, Met::Joining(_))) {
+            (Some(lookup), true) => lookup.begin_with(contact),
+            (None, true) if small => self.upkeep.search_at = Some(now),
+            (None, false) if small => self.upkeep.search_soon(now),
+            _ => {}
         }
     }
 
