@@ -91,7 +91,7 @@ pub fn options() -> OpenOptions {
 }
 
 /// On Windows files inherit the access list of their directory; a file that must be its owner's whatever that list says
-/// is given one of its own (`write_synced`).
+/// is given one of its own (`write_draft`).
 #[cfg(not(unix))]
 pub fn options() -> OpenOptions {
     OpenOptions::new()

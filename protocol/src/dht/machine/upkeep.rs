@@ -263,8 +263,9 @@ impl Dht {
         self.upkeep.join_again(now);
     }
 
-    /// Somebody answers who may lead to others, where few are known: a search for oneself begins with whoever answers first,
-    /// who may know nobody. Those who were to be begun with are waited for by no one else, so that is done at once.
+    /// Somebody answers who may lead to others. A search for oneself begins with whoever answers first, who may know nobody:
+    /// others to begin with join it while it is under way. Afterwards, where few are known, they are reason for another at
+    /// once, and those who came by themselves for one that is not sooner than `MERGE`; they do not steer one under way.
     pub(super) fn led_on_by(&mut self, now: Instant, contact: Contact, met: Met) {
         let small = self.is_small();
         let joining = self.upkeep.joining.and_then(|id| self.lookups.get_mut(&id));
