@@ -74,6 +74,10 @@ impl Node {
         match event {
             LinkEvent::Up { link, peer } => self.link_up(now, link, peer),
             LinkEvent::Down { link, peer, why, cancelled } => {
+                // Its goodbye may have come along with what was said before it.
+                if why == LinkLoss::Closed && self.state == State::Ready {
+                    self.read_control(now, link, peer);
+                }
                 let greeted = self.greeted.remove(&link);
                 self.streams.gone(link);
                 self.lose_transfers(now, link, why, cancelled);
@@ -156,22 +160,31 @@ impl Node {
             return self.read_code_link(now, link);
         }
         let Some(peer) = self.links.peer(link) else { return };
+        if self.read_control(now, link, peer) {
+            self.read_channels(now, link, peer);
+        }
+    }
+
+    /// Reads the control messages of a link. `false`: nothing more of it is read now.
+    fn read_control(&mut self, now: Instant, link: LinkKey, peer: PeerId) -> bool {
         loop {
+            if self.is_crowded() {
+                self.starved.insert(link);
+                return false;
+            }
             match self.links.next_control(link).map(|frame| frame.map(|frame| Control::parse(&frame))) {
                 Ok(Some(Ok(message))) => self.control(now, link, peer, message),
-                Ok(None) => break,
-                Ok(Some(Err(_))) | Err(_) => return self.links.fail(now, link),
+                Ok(None) => return true,
+                Ok(Some(Err(_))) | Err(_) => {
+                    self.links.fail(now, link);
+                    return false;
+                }
             }
             self.run_chat(now);
             if self.links.peer(link).is_none() {
-                return;
-            }
-            if self.is_crowded() {
-                self.starved.insert(link);
-                return;
+                return false;
             }
         }
-        self.read_channels(now, link, peer);
     }
 
     /// Whether the user or the disk has so much to take in that nothing more is read.

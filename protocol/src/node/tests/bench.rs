@@ -443,7 +443,7 @@ impl Scripted {
     }
 
     /// Reads what arrived; one-way channels of the node are left unread.
-    fn work(&mut self, now: Instant) -> bool {
+    pub(super) fn work(&mut self, now: Instant) -> bool {
         let touched = self.links.pump(now, &mut self.timers);
         while let Some(event) = self.links.poll_event() {
             match event {
@@ -469,7 +469,11 @@ impl Scripted {
         !touched.is_empty()
     }
 
-    fn transmit(&mut self, now: Instant) -> Option<(Transmit, Vec<u8>)> {
+    pub(super) fn at(&self) -> SocketAddr {
+        self.at
+    }
+
+    pub(super) fn transmit(&mut self, now: Instant) -> Option<(Transmit, Vec<u8>)> {
         let mut buffer = Vec::new();
         let transmit = self.links.poll_transmit(now, SEGMENTS, &mut buffer, &mut self.timers)?;
         Some((transmit, buffer))

@@ -13,6 +13,7 @@ mod codes;
 mod crowds;
 mod exhaustion;
 mod links;
+mod parting;
 mod pipes;
 mod resuming;
 mod rules;
