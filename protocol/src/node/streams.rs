@@ -115,8 +115,8 @@ impl Node {
     /// A link is lost that carried chunks of transfers whose own link may still be there. What was on its way is
     /// lost: what has arrived is wound up, and the rest is offered again over the link that is left.
     pub(super) fn lose_bulk(&mut self, now: Instant, link: LinkKey, why: LinkLoss) {
-        // Whoever closes a stream in order says over the other link why: that all has arrived, that the transfer is given
-        // up, or goodbye. That word is on its way.
+        // Whoever closes a stream in order says over the other link why: that all has arrived, that the transfer is
+        // given up, or goodbye. That word is on its way.
         let in_order = why == LinkLoss::Closed;
         let carried = |outgoing: &Outgoing| {
             let awaits_word = in_order && outgoing.is_completing();

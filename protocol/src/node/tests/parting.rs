@@ -91,12 +91,18 @@ fn receiving_beside() -> (Bench, usize, LinkKey, LinkKey, LinkId) {
     (bench, bob, link, stream, theirs)
 }
 
-#[test]
-fn a_stream_that_is_closed_in_order_leaves_it_to_the_other_link_to_say_why() {
+/// The same, and the peer has closed the stream in order.
+fn closed_beside() -> (Bench, usize, LinkKey) {
     let (mut bench, bob, link, stream, theirs) = receiving_beside();
     let now = bench.now;
     bench.peers[bob].links.abandon(now, stream);
     assert!(carry(&mut bench, bob, stream, theirs));
+    (bench, bob, link)
+}
+
+#[test]
+fn a_stream_that_is_closed_in_order_leaves_it_to_the_other_link_to_say_why() {
+    let (mut bench, bob, link) = closed_beside();
     bench.settle();
     assert_eq!(bench.count(is_failed), 0, "{:?}", bench.events);
     give_up(&mut bench, bob, link);
@@ -106,10 +112,7 @@ fn a_stream_that_is_closed_in_order_leaves_it_to_the_other_link_to_say_why() {
 
 #[test]
 fn what_a_stream_carried_that_is_closed_in_order_without_a_word_is_not_waited_for_for_ever() {
-    let (mut bench, bob, _, stream, theirs) = receiving_beside();
-    let now = bench.now;
-    bench.peers[bob].links.abandon(now, stream);
-    assert!(carry(&mut bench, bob, stream, theirs));
+    let (mut bench, ..) = closed_beside();
     bench.run_for(Duration::from_secs(3600));
     assert_eq!(bench.count(is_failed), 1, "{:?}", bench.events);
 }
