@@ -1,6 +1,8 @@
 //! Requests to Mainline, in a network of the library's own on loopback.
 #![cfg(target_os = "linux")]
 
+mod strangers;
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::num::NonZeroU16;
