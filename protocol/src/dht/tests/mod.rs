@@ -10,6 +10,7 @@ mod datagram;
 mod gate;
 mod hostile;
 mod notes;
+mod observed;
 mod records;
 mod store;
 mod table;
