@@ -269,6 +269,11 @@ impl Swarm {
 
     /// Addresses of some nodes that are up, as a new node might have them from somewhere.
     pub fn some_addresses(&mut self, count: usize) -> Vec<SocketAddr> {
+        self.some_addresses_of(None, count)
+    }
+
+    /// The same, of the nodes of one network.
+    pub fn some_addresses_of(&mut self, network: Option<u8>, count: usize) -> Vec<SocketAddr> {
         let all = self.peers.len() as u64;
         let mut addresses = Vec::new();
         for _ in 0..count * 8 {
@@ -277,7 +282,8 @@ impl Swarm {
             }
             let chosen = PeerIndex(self.random.below(all) as usize);
             let peer = &self.peers[chosen.0];
-            if self.is_up(chosen) && peer.heard_from.is_none() && !addresses.contains(&peer.address) {
+            let fits = peer.heard_from.is_none() && network.is_none_or(|it| it == peer.network);
+            if self.is_up(chosen) && fits && !addresses.contains(&peer.address) {
                 addresses.push(peer.address);
             }
         }

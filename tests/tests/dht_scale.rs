@@ -64,6 +64,21 @@ fn two_networks_do_not_mix() {
 }
 
 #[test]
+fn an_island_is_led_to_the_rest_by_whoever_comes() {
+    let mut swarm = Swarm::grown(1, Wire::Messages, 60, |_| Setup::default());
+    let first = swarm.add(Setup::default(), &[]);
+    let at = swarm.address(first);
+    swarm.add(Setup::default(), &[at]);
+    swarm.run_for(Duration::from_secs(120));
+    assert_eq!(swarm.dht(first).len(), 1);
+    swarm.ask(PeerIndex(7), |dht, now| dht.meet(now, at));
+    swarm.run_for(Duration::from_secs(5));
+    let knows = |index: &PeerIndex| swarm.dht(*index).nodes().iter().any(|it| it.contact.address() == at);
+    let known_by = swarm.up().iter().filter(|index| knows(index)).count();
+    assert!(known_by >= 10, "{known_by}");
+}
+
+#[test]
 fn an_idle_client_sends_little() {
     let a_minute = cases::idle(1, 100, 3 * HOUR);
     assert!(a_minute <= 10.0, "{a_minute}");

@@ -206,8 +206,8 @@ pub fn join(seed: u64, nodes: usize, remembered: usize) -> Option<Duration> {
 pub fn two_networks(seed: u64, wire: Wire, nodes: usize, count: usize) -> (usize, Searches) {
     let mut swarm = Swarm::new(seed, wire);
     for number in 0..nodes {
-        // Everyone is told of nodes of both.
-        let known = swarm.some_addresses(8);
+        // Everyone is told of nodes of both: whoever is told of none of its own belongs to no network at all.
+        let known = [0, 1].map(|network| swarm.some_addresses_of(Some(network), 4)).concat();
         swarm.add(Setup { network: (number % 2) as u8, ..Setup::default() }, &known);
         swarm.run_for(Duration::from_millis(20));
     }
