@@ -118,26 +118,29 @@ impl Table {
         self.place(Entry { contact, answered: now, checked: now, round_trip, failures: 0, came })
     }
 
-    /// A node has not answered. Gives it if it has lost its place by that.
-    pub(super) fn failed(&mut self, contact: &Contact) -> Option<Entry> {
-        let at = self.bucket_of(contact);
-        let bucket = self.buckets.get_mut(&at)?;
-        bucket.spare.retain(|entry| entry.contact != *contact);
-        let entry = bucket.nodes.iter_mut().find(|entry| entry.contact == *contact)?;
-        entry.failures = entry.failures.saturating_add(1);
-        if entry.failures < FAILURES {
-            return None;
-        }
-        let gone = *entry;
+    /// A node has not answered. Gives those that have lost their places by that.
+    pub(super) fn failed(&mut self, contact: &Contact) -> Vec<Entry> {
+        let Some(entry) = self.failing(contact).filter(|entry| entry.failures >= FAILURES) else {
+            return Vec::new();
+        };
+        let (at, mut gone) = (self.bucket_of(contact), vec![entry]);
         self.remove(contact);
         // Room for one that waits, the one that answered last first.
         while let Some(next) = self.buckets.get_mut(&at).and_then(|it| it.spare.pop()) {
-            self.place(next);
+            gone.extend(self.place(next));
             if self.contains(&next.contact) {
                 break;
             }
         }
-        Some(gone)
+        gone
+    }
+
+    fn failing(&mut self, contact: &Contact) -> Option<Entry> {
+        let bucket = self.buckets.get_mut(&self.bucket_of(contact))?;
+        bucket.spare.retain(|entry| entry.contact != *contact);
+        let entry = bucket.nodes.iter_mut().find(|entry| entry.contact == *contact)?;
+        entry.failures = entry.failures.saturating_add(1);
+        Some(*entry)
     }
 
     /// Takes an entry in, in its bucket or waiting for a place there. Gives the one that had to make room.

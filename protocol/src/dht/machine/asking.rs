@@ -112,7 +112,7 @@ impl Dht {
     fn unanswered(&mut self, now: Instant, asked: &Asked) {
         if let Whom::Node(contact) = &asked.to {
             self.cookies.remove(&contact.address());
-            if let Some(lost) = self.table.failed(contact) {
+            for lost in self.table.failed(contact) {
                 self.upkeep.lost(now, &lost);
             }
             if let Purpose::Lookup(lookup) = asked.purpose {

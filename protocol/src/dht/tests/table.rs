@@ -57,10 +57,34 @@ fn a_silent_node_makes_room_for_one_that_is_named() {
     for named in named {
         table.answered(now, *named, FAST, false);
     }
-    assert!(table.failed(&named[1]).is_none(), "one answer may be lost");
+    assert!(table.failed(&named[1]).is_empty(), "one answer may be lost");
     let gone = table.answered(now, *next, FAST, false).unwrap();
     assert_eq!((gone.contact, gone.came), (named[1], false), "and it does not come back as one that came");
     assert!(table.contains(next));
+}
+
+#[test]
+fn whoever_makes_room_for_one_that_waited_is_told_of_too() {
+    let (now, mut table) = (Instant::now(), Table::new(me()));
+    let nodes: Vec<Contact> = far().take(22).collect();
+    let (came, named) = nodes.split_at(K - 2);
+    for contact in came {
+        table.answered(now, *contact, FAST, true);
+    }
+    // Two get the last places, and two wait.
+    for contact in named {
+        table.answered(now, *contact, FAST, false);
+    }
+    let silent = |table: &mut Table, contact: &Contact| {
+        table.failed(contact);
+        table.failed(contact).into_iter().map(|gone| gone.contact).collect::<Vec<_>>()
+    };
+    assert_eq!(silent(&mut table, &came[0]), [came[0]]);
+    assert!(table.contains(&named[3]), "whoever answered last is the first of those that wait");
+    table.failed(&named[0]);
+    // Names have three places, so the other one gets that of the name that is silent.
+    assert_eq!(silent(&mut table, &came[1]), [came[1], named[0]]);
+    assert!(table.contains(&named[2]));
 }
 
 #[test]
