@@ -1,5 +1,6 @@
 //! What the table must stand, at a scale that every run of the tests affords; `figures -- dht` is the large edition.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hither_protocol::dht::{Hour, Item, Meeting, Mode, Note};
@@ -63,6 +64,12 @@ fn two_networks_do_not_mix() {
     }
 }
 
+/// How many nodes have the one at an address in their tables.
+fn known_by(swarm: &Swarm, at: SocketAddr) -> usize {
+    let knows = |index: &PeerIndex| swarm.dht(*index).nodes().iter().any(|it| it.contact.address() == at);
+    swarm.up().iter().filter(|index| knows(index)).count()
+}
+
 #[test]
 fn an_island_is_led_to_the_rest_by_whoever_comes() {
     let mut swarm = Swarm::grown(1, Wire::Messages, 60, |_| Setup::default());
@@ -73,9 +80,20 @@ fn an_island_is_led_to_the_rest_by_whoever_comes() {
     assert_eq!(swarm.dht(first).len(), 1);
     swarm.ask(PeerIndex(7), |dht, now| dht.meet(now, at));
     swarm.run_for(Duration::from_secs(5));
-    let knows = |index: &PeerIndex| swarm.dht(*index).nodes().iter().any(|it| it.contact.address() == at);
-    let known_by = swarm.up().iter().filter(|index| knows(index)).count();
-    assert!(known_by >= 10, "{known_by}");
+    assert!(known_by(&swarm, at) >= 10);
+}
+
+#[test]
+fn one_search_makes_a_new_node_known() {
+    let mut swarm = Swarm::grown(1, Wire::Messages, 200, |_| Setup::default());
+    let known = swarm.some_addresses(3);
+    let new = swarm.add(Setup::default(), &known);
+    swarm.run_for(Duration::from_secs(10));
+    let at = swarm.address(new);
+    assert_eq!(swarm.dht(new).mode(), Mode::Server);
+    assert!(known_by(&swarm, at) >= 10);
+    // A second search would be forty more.
+    assert!(swarm.sent(new) <= 90, "{}", swarm.sent(new));
 }
 
 #[test]

@@ -19,6 +19,9 @@ const SPARE: usize = 8;
 /// their like and nobody else, so whatever is open to names becomes theirs, but among those who ask they are no more than
 /// among all. Where a fifth of all lie, half a bucket for names made two thirds of a table liars; this makes it a third.
 const NAMED: usize = 3;
+/// Nodes of a bucket that came by themselves with which there are enough: a search begins on seven paths with one of
+/// them each.
+const CAME: usize = 7;
 /// Nodes of one prefix in one bucket, and in all.
 const OF_PREFIX_IN_BUCKET: usize = 2;
 const OF_PREFIX: usize = 3;
@@ -249,6 +252,12 @@ impl Table {
         }
         let taken = self.at_address(contact.address().ip()).is_some_and(|it| it.failures == 0);
         !taken && self.has_room_for(contact)
+    }
+
+    /// Whether its bucket has few who came by themselves.
+    pub(super) fn has_few_like(&self, contact: &Contact) -> bool {
+        let bucket = self.buckets.get(&self.bucket_of(contact));
+        bucket.is_none_or(|it| it.nodes.iter().filter(|it| it.came && it.failures == 0).count() < CAME)
     }
 
     /// The nodes nearest to `target`, the nearest first; those that have not answered of late come after all others.

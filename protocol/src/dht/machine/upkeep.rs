@@ -37,10 +37,12 @@ const LOST_TRIES: u8 = 16;
 const LOST_FOR_LONG: Duration = Duration::from_secs(5 * 60);
 /// Between two tries for a lost one.
 const LOST_LOOK: Duration = Duration::from_secs(60);
-/// Askers that may be admitted.
+/// Askers that may be admitted; and how many of them may be such that there are enough others like them.
 const MAX_CANDIDATES: usize = 32;
-/// Between two of them, once the table has its first nodes.
+const MAX_SPARE_CANDIDATES: usize = 16;
+/// Between two of them, once the table has its first nodes: of those like whom there are few, and of others.
 const CANDIDATE_LOOK: Duration = Duration::from_secs(2);
+const SPARE_CANDIDATE_LOOK: Duration = Duration::from_secs(30);
 /// Between two rounds of asking for dial-backs, and how many are asked in one.
 const DIAL_BACK: Duration = Duration::from_secs(20);
 const DIAL_BACK_LATER: Duration = Duration::from_secs(10 * 60);
@@ -88,6 +90,8 @@ pub(super) struct Upkeep {
     candidates: VecDeque<Contact>,
     /// Those that were asked and may answer.
     admitting: BTreeSet<SocketAddr>,
+    /// When the last of them was asked, and when the next is to be.
+    admitted: Option<Instant>,
     candidate_at: Option<Instant>,
     dial_back_at: Option<Instant>,
     dial_backs: u32,
@@ -119,6 +123,7 @@ impl Upkeep {
             lost_at: None,
             candidates: VecDeque::new(),
             admitting: BTreeSet::new(),
+            admitted: None,
             candidate_at: None,
             dial_back_at: None,
             dial_backs: 0,
@@ -132,8 +137,10 @@ impl Upkeep {
         let lost = self.lost_at.filter(|_| !self.lost.is_empty());
         // What waits for something else has no time of its own.
         let search = self.search_at.filter(|_| self.joining.is_none() && self.joined);
-        let dial_back = self.dial_back_at.filter(|_| self.joined);
-        [Some(self.look_at), self.again_at, search, lost, candidate, dial_back].into_iter().flatten().min()
+        [Some(self.look_at), self.again_at, search, lost, candidate, self.dial_back_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn is_meeting(&self) -> bool {
@@ -187,13 +194,18 @@ impl Upkeep {
         self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK));
     }
 
-    /// Somebody asked who may get into the table.
-    pub(super) fn candidate(&mut self, contact: Contact) {
+    /// Somebody asked who may get into the table; `few` says that there are few like them.
+    pub(super) fn candidate(&mut self, contact: Contact, few: bool) {
+        let most = if few { MAX_CANDIDATES } else { MAX_SPARE_CANDIDATES };
         let under_way = self.admitting.contains(&contact.address());
-        let waits = self.candidates.contains(&contact);
-        if self.candidates.len() < MAX_CANDIDATES && !under_way && !waits {
+        if self.candidates.len() < most && !under_way && !self.candidates.contains(&contact) {
             self.candidates.push_back(contact);
         }
+    }
+
+    /// When the next of them may be asked, if not now.
+    fn rests_until(&self, now: Instant, rest: Duration) -> Option<Instant> {
+        self.admitted.and_then(|at| at.checked_add(rest)).filter(|at| *at > now)
     }
 
     /// A search is over; gives whether the network is joined by it.
@@ -313,19 +325,26 @@ impl Dht {
         }
     }
 
+    /// Asks those who may get into the table. Most who ask are of the far buckets, which fill by themselves: they are not
+    /// worth a datagram each as soon as there are enough of them.
     fn run_candidates(&mut self, now: Instant) {
-        while !self.upkeep.candidates.is_empty() {
-            let hurry = self.is_small();
-            if self.upkeep.admitting.len() >= GREETED {
+        let hurry = self.is_small();
+        while self.upkeep.admitting.len() < GREETED && !self.upkeep.candidates.is_empty() {
+            self.upkeep.candidate_at = self.upkeep.rests_until(now, CANDIDATE_LOOK).filter(|_| !hurry);
+            if self.upkeep.candidate_at.is_some() {
                 return;
             }
-            if !hurry && self.upkeep.candidate_at.is_some_and(|at| at > now) {
-                return;
+            let wanted = self.upkeep.candidates.iter().position(|it| self.table.has_few_like(it));
+            if wanted.is_none() && !hurry {
+                self.upkeep.candidate_at = self.upkeep.rests_until(now, SPARE_CANDIDATE_LOOK);
+                if self.upkeep.candidate_at.is_some() {
+                    return;
+                }
             }
-            self.upkeep.candidate_at = now.checked_add(CANDIDATE_LOOK);
-            if let Some(contact) = self.upkeep.candidates.pop_front()
+            if let Some(contact) = self.upkeep.candidates.remove(wanted.unwrap_or_default())
                 && self.table.wants(&contact)
             {
+                self.upkeep.admitted = Some(now);
                 self.upkeep.admitting.insert(contact.address());
                 self.admit(now, contact, Met::Heard);
             }
@@ -376,12 +395,18 @@ impl Dht {
         self.admit(now, contact, Met::Lost { came });
     }
 
-    /// Where others see this node, strangers are to try whether they reach it.
+    /// Where others see this node, strangers are to try whether they reach it. They are asked to as soon as there are
+    /// enough to ask: whoever is proven before the first search is over needs no second one, for others to know. Until
+    /// then nobody can say that only a few are there.
     fn run_dial_backs(&mut self, now: Instant) {
-        if self.upkeep.dial_back_at.is_some_and(|at| at > now) || !self.upkeep.joined {
+        if !self.upkeep.joined && self.table.len() < DIAL_BACKS {
+            self.upkeep.dial_back_at = None;
             return;
         }
-        if self.observed.unproven(self.is_small()).is_none() {
+        if self.upkeep.dial_back_at.is_some_and(|at| at > now) {
+            return;
+        }
+        if self.observed.unproven(self.upkeep.joined && self.is_small()).is_none() {
             self.upkeep.dial_back_at = None;
             return;
         }

@@ -9,6 +9,7 @@
 mod datagram;
 mod gate;
 mod hostile;
+mod machine;
 mod notes;
 mod observed;
 mod records;
