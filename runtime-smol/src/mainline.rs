@@ -2,6 +2,10 @@
 //!
 //! Nothing is opened or sent before the first request. `network` starts and ends the part in it, `request` is what is
 //! done there; a few requests run at once, the others wait.
+//!
+//! The library must not be built without any optimisation: what reads its datagrams follows lists in lists as deep as a
+//! stranger likes, and overflows its stack then, which ends the process. This workspace's profiles see to that; another
+//! that builds this has to say so for its dependencies.
 
 mod network;
 mod request;
