@@ -226,7 +226,7 @@ impl Dht {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let slow = self.lookups.values().filter_map(|lookup| lookup.next_time(now)).min();
         let next =
-            [deadline, slow, self.upkeep.next_time(), self.store.next_time()].into_iter().flatten().min();
+            [deadline, slow, self.upkeep.next_time(now), self.store.next_time()].into_iter().flatten().min();
         self.expected = next;
         next
     }

@@ -37,9 +37,8 @@ const LOST_TRIES: u8 = 16;
 const LOST_FOR_LONG: Duration = Duration::from_secs(5 * 60);
 /// Between two tries for a lost one.
 const LOST_LOOK: Duration = Duration::from_secs(60);
-/// Askers that may be admitted; and how many of them may be such that there are enough others like them.
-const MAX_CANDIDATES: usize = 32;
-const MAX_SPARE_CANDIDATES: usize = 16;
+/// Askers of one kind that may be admitted.
+const MAX_CANDIDATES: usize = 16;
 /// Between two of them, once the table has its first nodes: of those like whom there are few, and of others.
 const CANDIDATE_LOOK: Duration = Duration::from_secs(2);
 const SPARE_CANDIDATE_LOOK: Duration = Duration::from_secs(30);
@@ -86,16 +85,44 @@ pub(super) struct Upkeep {
     searched: Option<Instant>,
     lost: VecDeque<Lost>,
     lost_at: Option<Instant>,
-    /// Those who asked and may get into the table.
-    candidates: VecDeque<Contact>,
+    /// Those who asked and may get into the table: such that there are few like them, and others. They take nothing from
+    /// each other, so a crowd of the one kind does not keep out the other.
+    rare: Candidates,
+    spare: Candidates,
     /// Those that were asked and may answer.
     admitting: BTreeSet<SocketAddr>,
-    /// When the last of them was asked, and when the next is to be.
-    admitted: Option<Instant>,
-    candidate_at: Option<Instant>,
+    /// Whether there is somebody to ask for a dial-back.
+    may_dial_back: bool,
     dial_back_at: Option<Instant>,
     dial_backs: u32,
     caused: (Instant, u32),
+}
+
+/// Those who wait to be asked, one after the other.
+#[derive(Debug)]
+struct Candidates {
+    waiting: VecDeque<Contact>,
+    rest: Duration,
+    /// When the last of them was asked.
+    asked: Option<Instant>,
+}
+
+impl Candidates {
+    fn new(rest: Duration) -> Self {
+        Self { waiting: VecDeque::new(), rest, asked: None }
+    }
+
+    fn push(&mut self, contact: Contact) {
+        if self.waiting.len() < MAX_CANDIDATES && !self.waiting.contains(&contact) {
+            self.waiting.push_back(contact);
+        }
+    }
+
+    /// When the next of them is to be asked.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let rested = self.asked.and_then(|at| at.checked_add(self.rest)).unwrap_or(now);
+        (!self.waiting.is_empty()).then_some(rested)
+    }
 }
 
 #[derive(Debug)]
@@ -121,10 +148,10 @@ impl Upkeep {
             searched: None,
             lost: VecDeque::new(),
             lost_at: None,
-            candidates: VecDeque::new(),
+            rare: Candidates::new(CANDIDATE_LOOK),
+            spare: Candidates::new(SPARE_CANDIDATE_LOOK),
             admitting: BTreeSet::new(),
-            admitted: None,
-            candidate_at: None,
+            may_dial_back: false,
             dial_back_at: None,
             dial_backs: 0,
             caused: (now, 0),
@@ -132,15 +159,14 @@ impl Upkeep {
     }
 
     /// When there is something to do next.
-    pub(super) fn next_time(&self) -> Option<Instant> {
-        let candidate = self.candidate_at.filter(|_| !self.candidates.is_empty());
+    pub(super) fn next_time(&self, now: Instant) -> Option<Instant> {
+        let candidates = [&self.rare, &self.spare].into_iter().filter_map(|it| it.due(now)).min();
+        let candidate = candidates.filter(|_| self.admitting.len() < GREETED);
+        let dial_back = self.dial_back_at.filter(|_| self.may_dial_back);
         let lost = self.lost_at.filter(|_| !self.lost.is_empty());
         // What waits for something else has no time of its own.
         let search = self.search_at.filter(|_| self.joining.is_none() && self.joined);
-        [Some(self.look_at), self.again_at, search, lost, candidate, self.dial_back_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [Some(self.look_at), self.again_at, search, lost, candidate, dial_back].into_iter().flatten().min()
     }
 
     pub(super) fn is_meeting(&self) -> bool {
@@ -196,16 +222,10 @@ impl Upkeep {
 
     /// Somebody asked who may get into the table; `few` says that there are few like them.
     pub(super) fn candidate(&mut self, contact: Contact, few: bool) {
-        let most = if few { MAX_CANDIDATES } else { MAX_SPARE_CANDIDATES };
-        let under_way = self.admitting.contains(&contact.address());
-        if self.candidates.len() < most && !under_way && !self.candidates.contains(&contact) {
-            self.candidates.push_back(contact);
+        if !self.admitting.contains(&contact.address()) {
+            let candidates = if few { &mut self.rare } else { &mut self.spare };
+            candidates.push(contact);
         }
-    }
-
-    /// When the next of them may be asked, if not now.
-    fn rests_until(&self, now: Instant, rest: Duration) -> Option<Instant> {
-        self.admitted.and_then(|at| at.checked_add(rest)).filter(|at| *at > now)
     }
 
     /// A search is over; gives whether the network is joined by it.
@@ -329,25 +349,26 @@ impl Dht {
     /// worth a datagram each as soon as there are enough of them.
     fn run_candidates(&mut self, now: Instant) {
         let hurry = self.is_small();
-        while self.upkeep.admitting.len() < GREETED && !self.upkeep.candidates.is_empty() {
-            self.upkeep.candidate_at = self.upkeep.rests_until(now, CANDIDATE_LOOK).filter(|_| !hurry);
-            if self.upkeep.candidate_at.is_some() {
-                return;
+        let due = |it: &Candidates| it.due(now).is_some_and(|at| hurry || at <= now);
+        while self.upkeep.admitting.len() < GREETED {
+            let rare = due(&self.upkeep.rare);
+            let candidates = match rare {
+                true => &mut self.upkeep.rare,
+                false if due(&self.upkeep.spare) => &mut self.upkeep.spare,
+                false => return,
+            };
+            let Some(contact) = candidates.waiting.pop_front() else { return };
+            if !self.table.wants(&contact) {
+                continue;
             }
-            let wanted = self.upkeep.candidates.iter().position(|it| self.table.has_few_like(it));
-            if wanted.is_none() && !hurry {
-                self.upkeep.candidate_at = self.upkeep.rests_until(now, SPARE_CANDIDATE_LOOK);
-                if self.upkeep.candidate_at.is_some() {
-                    return;
-                }
+            if rare && !hurry && !self.table.has_few_like(&contact) {
+                // Others of its kind have come meanwhile.
+                self.upkeep.spare.push(contact);
+                continue;
             }
-            if let Some(contact) = self.upkeep.candidates.remove(wanted.unwrap_or_default())
-                && self.table.wants(&contact)
-            {
-                self.upkeep.admitted = Some(now);
-                self.upkeep.admitting.insert(contact.address());
-                self.admit(now, contact, Met::Heard);
-            }
+            candidates.asked = Some(now);
+            self.upkeep.admitting.insert(contact.address());
+            self.admit(now, contact, Met::Heard);
         }
     }
 
@@ -399,10 +420,6 @@ impl Dht {
     /// enough to ask: whoever is proven before the first search is over needs no second one, for others to know. Until
     /// then nobody can say that only a few are there.
     fn run_dial_backs(&mut self, now: Instant) {
-        if !self.upkeep.joined && self.table.len() < DIAL_BACKS {
-            self.upkeep.dial_back_at = None;
-            return;
-        }
         if self.upkeep.dial_back_at.is_some_and(|at| at > now) {
             return;
         }
@@ -410,11 +427,16 @@ impl Dht {
             self.upkeep.dial_back_at = None;
             return;
         }
+        let mut good: Vec<_> =
+            self.table.entries().filter(|it| it.failures == 0).map(|it| it.contact).collect();
+        let enough = if self.upkeep.joined { 1 } else { DIAL_BACKS };
+        self.upkeep.may_dial_back = good.len() >= enough;
+        if !self.upkeep.may_dial_back {
+            return;
+        }
         let rest = if self.upkeep.dial_backs < DIAL_BACK_ROUNDS { DIAL_BACK } else { DIAL_BACK_LATER };
         self.upkeep.dial_backs = self.upkeep.dial_backs.saturating_add(1);
         self.upkeep.dial_back_at = now.checked_add(rest);
-        let mut good: Vec<_> =
-            self.table.entries().filter(|it| it.failures == 0).map(|it| it.contact).collect();
         for _ in 0..DIAL_BACKS {
             let Some(contact) = self.pick(&good) else { return };
             good.retain(|it| *it != contact);

@@ -1,5 +1,6 @@
 //! The machine alone: whom it asks, and when.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,14 @@ struct Node {
     now: Instant,
     /// Who was sent a ping.
     asked: Vec<Contact>,
+    /// When dial-backs were asked for.
+    dial_backs: Vec<Instant>,
+    /// By which keys those answer that it meets.
+    keys: BTreeMap<SocketAddr, NodeKey>,
+    /// Where others see the node.
+    seen: SocketAddr,
+    /// Who does not answer.
+    silent: BTreeSet<SocketAddr>,
 }
 
 impl Node {
@@ -22,7 +31,15 @@ impl Node {
         let key = NodeKey([0xff; 32]);
         let mut dht = Dht::new(now, NOON, key, false, random(1));
         dht.set_addresses(now, key, vec![OWN]);
-        Self { dht, now, asked: Vec::new() }
+        Self {
+            dht,
+            now,
+            asked: Vec::new(),
+            dial_backs: Vec::new(),
+            keys: BTreeMap::new(),
+            seen: OWN,
+            silent: BTreeSet::new(),
+        }
     }
 
     /// So many who have the first bits in common with this node, and no more.
@@ -36,6 +53,13 @@ impl Node {
         all.filter(|it| it.distance(&me).common_bits() == bits).take(count).collect()
     }
 
+    /// Somebody may be at an address, and is.
+    fn meet(&mut self, whom: &Contact) {
+        self.keys.insert(whom.address(), whom.key());
+        self.dht.meet(self.now, whom.address());
+        self.answer();
+    }
+
     /// Someone asks who says that they can be asked.
     fn hear(&mut self, from: &Contact) {
         let query = Query { server: Some(from.key()), request: Request::Ping(None) };
@@ -43,20 +67,26 @@ impl Node {
         self.answer();
     }
 
-    /// Everyone answers at once.
+    /// Everyone answers at once, but those who are silent.
     fn answer(&mut self) {
         while let Some(output) = self.dht.poll_output() {
+            if let Output::Greet { id, to } = output {
+                self.dht.handle_greeting(self.now, id, self.keys[&to]);
+            }
             let Output::Ask { id, to, query, .. } = output else { continue };
             let answer = match query.request {
-                Request::Ping(_) => {
-                    self.asked.push(to);
-                    Answer::Done
-                }
                 Request::FindNode(_) => Answer::Nodes(Vec::new()),
                 _ => Answer::Done,
             };
-            let response = Response { observed: OWN, cookie: Cookie([2; 16]), answer };
-            self.dht.handle_response(self.now, id, response);
+            match query.request {
+                Request::Ping(_) => self.asked.push(to),
+                Request::DialBack(_) => self.dial_backs.push(self.now),
+                _ => {}
+            }
+            if !self.silent.contains(&to.address()) {
+                let response = Response { observed: self.seen, cookie: Cookie([2; 16]), answer };
+                self.dht.handle_response(self.now, id, response);
+            }
         }
     }
 
@@ -87,6 +117,47 @@ fn those_like_whom_there_are_few_are_asked_before_those_like_whom_there_are_enou
     }
     node.wait(Duration::from_secs(10));
     assert_eq!(node.asked, rare);
-    node.wait(Duration::from_secs(110));
+    node.wait(Duration::from_secs(105));
     assert_eq!(node.asked[3..], far[10..13], "and then one every half minute");
+}
+
+#[test]
+fn a_crowd_of_one_kind_does_not_keep_out_the_other() {
+    let mut node = Node::new();
+    let (far, near) = (node.with_bits_in_common(0, 60), node.with_bits_in_common(1, 10));
+    let rare = node.with_bits_in_common(2, 40);
+    for contact in far[..10].iter().chain(&near) {
+        node.hear(contact);
+    }
+    // These say that they can be asked, and cannot, and so remain few for ever.
+    node.silent = rare[..30].iter().map(Contact::address).collect();
+    node.asked.clear();
+    for contact in &far[10..] {
+        node.hear(contact);
+    }
+    let (good, others) = (rare[35], &rare[..30]);
+    for round in 0..20 {
+        node.wait(Duration::from_secs(5));
+        others.iter().for_each(|contact| node.hear(contact));
+        if round == 10 {
+            node.wait(Duration::from_secs(40));
+            node.hear(&good);
+        }
+    }
+    assert!(node.asked.contains(&far[11]), "while others of another kind ask and ask");
+    assert!(node.asked.contains(&good), "though all places for its kind were taken a moment ago");
+}
+
+#[test]
+fn behind_a_nat_dial_backs_are_asked_for_soon_and_then_rarely() {
+    let mut node = Node::new();
+    node.seen = SocketAddr::new(Ipv4Addr::new(8, 8, 8, 8).into(), 5000);
+    let start = node.now;
+    for contact in node.with_bits_in_common(0, 3) {
+        node.meet(&contact);
+    }
+    node.wait(Duration::from_secs(15 * 60));
+    let mut seconds: Vec<u64> = node.dial_backs.iter().map(|at| (*at - start).as_secs()).collect();
+    seconds.dedup();
+    assert_eq!(seconds, [0, 20, 40, 60, 80, 100, 120, 720], "six times again, and then every ten minutes");
 }
