@@ -103,6 +103,8 @@ struct Peer {
     owner: Option<Owner>,
     stored: BTreeMap<StoreId, usize>,
     joined: Option<Duration>,
+    /// Whom it was told of when it last started.
+    told: Vec<SocketAddr>,
     sent: u64,
 }
 
@@ -210,6 +212,7 @@ impl Swarm {
             owner: None,
             stored: BTreeMap::new(),
             joined: None,
+            told: Vec::new(),
             sent: 0,
         });
         self.by_address.insert(address, index);
@@ -224,6 +227,7 @@ impl Swarm {
         let (seed, wire) = (self.seed, self.wire);
         let peer = &mut self.peers[index.0];
         peer.life += 1;
+        peer.told = known.to_vec();
         let mut random = Random::named(seed, &[0xd4, index.0 as u64, u64::from(peer.life)]);
         let mut bytes = [0; 32];
         bytes.copy_from_slice(&random.bytes(32));
@@ -298,6 +302,12 @@ impl Swarm {
                 return chosen;
             }
         }
+    }
+
+    /// Whether a node was told of liars and of nobody else.
+    pub fn is_misled(&self, index: PeerIndex) -> bool {
+        let told = &self.peers[index.0].told;
+        !told.is_empty() && told.iter().all(|it| self.peers[self.by_address[it].0].liar)
     }
 
     /// Parts the network into those of which `half` is true and the rest, or makes it whole again.

@@ -108,9 +108,17 @@ fn churn() -> Result<Vec<Row>, Failure> {
 }
 
 fn liars() -> Result<Vec<Row>, Failure> {
-    let searches = cases::liars(SEED, 2000, 1000);
-    let case = "2,000 nodes, a fifth of which lie, withhold and answer with each other";
-    Ok(vec![found(case.to_owned(), &searches, 99.0)])
+    // How many are told of liars only is luck, of which one network has too little to go by.
+    let (mut all, mut led) = (Searches::default(), Searches::default());
+    for seed in SEED..SEED + 4 {
+        let (all_of_one, led_of_one) = cases::liars(seed, 2000, 1000);
+        all.add(&all_of_one);
+        led.add(&led_of_one);
+    }
+    let case =
+        "2,000 nodes, a fifth of which lie, withhold and answer with each other, four times (seeds 1 to 4)";
+    let among = "- among those of them who were told of somebody honest when they joined";
+    Ok(vec![found(case.to_owned(), &all, 99.0), found(among.to_owned(), &led, 99.9)])
 }
 
 fn partition() -> Result<Vec<Row>, Failure> {

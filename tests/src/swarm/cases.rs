@@ -55,7 +55,8 @@ impl Searches {
         100.0 * self.found as f64 / self.of.max(1) as f64
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Takes in how many others there were, and how many of them found.
+    pub fn add(&mut self, other: &Self) {
         self.of += other.of;
         self.found += other.found;
     }
@@ -114,12 +115,34 @@ pub fn some_of_many(seed: u64, wire: Wire, nodes: usize, count: usize) -> Search
     searches_for(&mut swarm, people)
 }
 
-/// The same where a fifth of the nodes lie, withhold and answer with each other.
-pub fn liars(seed: u64, nodes: usize, count: usize) -> Searches {
+/// The same where a fifth of the nodes lie, withhold and answer with each other: what came of all searches, and of those
+/// by and for people whose nodes were told of somebody honest when they joined. Told of liars only, a node is in their
+/// network and no other.
+pub fn liars(seed: u64, nodes: usize, count: usize) -> (Searches, Searches) {
     let liar = |number| Setup { liar: number >= 5 && number % 5 == 0, ..Setup::default() };
     let mut swarm = Swarm::grown(seed, Wire::Messages, nodes, liar);
     publish(&mut swarm);
-    searches(&mut swarm, count)
+    let (mut all, mut led) = (Searches::default(), Searches::default());
+    let mut under_way = Vec::new();
+    for _ in 0..count {
+        let (who, whom) = (swarm.somebody(), swarm.somebody());
+        under_way.push((who, whom, swarm.look_for(who, whom)));
+        swarm.run_for(BETWEEN);
+    }
+    swarm.run_for(SEARCH);
+    for (who, whom, lookup) in under_way {
+        let outcome = swarm.looked(who, lookup, whom);
+        let one = Searches {
+            of: 1,
+            found: usize::from(outcome.is_some_and(|it| it.found_in.is_some())),
+            ..Searches::default()
+        };
+        all.add(&one);
+        if !swarm.is_misled(who) && !swarm.is_misled(whom) {
+            led.add(&one);
+        }
+    }
+    (all, led)
 }
 
 /// Nodes come and go for so long; people who are there publish where they are every twenty minutes, and look for
