@@ -34,9 +34,9 @@ pub(super) fn open_prompt(prompt: &str) -> bool {
     if !terminal::give_keys() {
         return false;
     }
-    let editor = Editor::new(prompt);
-    show(&editor.draw());
-    *edited() = Some(editor);
+    // Whoever sees the prompt may type at once: no key is read as part of a line meanwhile.
+    let mut edited = edited();
+    show(&edited.insert(Editor::new(prompt)).draw());
     true
 }
 
