@@ -55,6 +55,12 @@ impl Searches {
         100.0 * self.found as f64 / self.of.max(1) as f64
     }
 
+    /// Counts one more; without an outcome it is not over, and has found nothing.
+    fn count(&mut self, outcome: Option<Outcome>) {
+        self.of += 1;
+        self.found += usize::from(outcome.is_some_and(|it| it.found_in.is_some()));
+    }
+
     /// Takes in how many others there were, and how many of them found.
     pub fn add(&mut self, other: &Self) {
         self.of += other.of;
@@ -132,14 +138,9 @@ pub fn liars(seed: u64, nodes: usize, count: usize) -> (Searches, Searches) {
     swarm.run_for(SEARCH);
     for (who, whom, lookup) in under_way {
         let outcome = swarm.looked(who, lookup, whom);
-        let one = Searches {
-            of: 1,
-            found: usize::from(outcome.is_some_and(|it| it.found_in.is_some())),
-            ..Searches::default()
-        };
-        all.add(&one);
+        all.count(outcome);
         if !swarm.is_misled(who) && !swarm.is_misled(whom) {
-            led.add(&one);
+            led.count(outcome);
         }
     }
     (all, led)
@@ -182,9 +183,9 @@ pub fn churn(seed: u64, nodes: usize, hourly: f64, time: Duration, each_minute: 
         swarm.run_for(SEARCH);
         let mut minute = Searches::default();
         for (who, whom, lookup) in begun {
+            // Whoever left meanwhile can say nothing.
             if let Some(outcome) = swarm.looked(who, lookup, whom) {
-                minute.of += 1;
-                minute.found += usize::from(outcome.found_in.is_some());
+                minute.count(Some(outcome));
             }
         }
         total.add(&minute);
@@ -252,9 +253,7 @@ pub fn two_networks(seed: u64, wire: Wire, nodes: usize, count: usize) -> (usize
     }
     swarm.run_for(SEARCH);
     for (who, whom, lookup) in begun {
-        let outcome = swarm.looked(who, lookup, whom);
-        total.of += 1;
-        total.found += usize::from(outcome.is_some_and(|it| it.found_in.is_some()));
+        total.count(swarm.looked(who, lookup, whom));
     }
     (mixed, total)
 }

@@ -53,6 +53,19 @@ impl Node {
         all.filter(|it| it.distance(&me).common_bits() == bits).take(count).collect()
     }
 
+    /// One that knows ten who have no bit in common with it and ten who have one.
+    fn with_twenty() -> Self {
+        let mut node = Self::new();
+        for bits in [0, 1] {
+            for contact in node.with_bits_in_common(bits, 10) {
+                node.hear(&contact);
+            }
+        }
+        assert_eq!((node.dht.len(), node.asked.len()), (20, 20), "the first are asked at once");
+        node.asked.clear();
+        node
+    }
+
     /// Somebody may be at an address, and is.
     fn meet(&mut self, whom: &Contact) {
         self.keys.insert(whom.address(), whom.key());
@@ -104,14 +117,8 @@ impl Node {
 
 #[test]
 fn those_like_whom_there_are_few_are_asked_before_those_like_whom_there_are_enough() {
-    let mut node = Node::new();
-    let (far, near) = (node.with_bits_in_common(0, 18), node.with_bits_in_common(1, 10));
-    let rare = node.with_bits_in_common(2, 3);
-    for contact in far[..10].iter().chain(&near) {
-        node.hear(contact);
-    }
-    assert_eq!((node.dht.len(), node.asked.len()), (20, 20), "the first are asked at once");
-    node.asked.clear();
+    let mut node = Node::with_twenty();
+    let (far, rare) = (node.with_bits_in_common(0, 18), node.with_bits_in_common(2, 3));
     for contact in far[10..].iter().chain(&rare) {
         node.hear(contact);
     }
@@ -123,15 +130,10 @@ fn those_like_whom_there_are_few_are_asked_before_those_like_whom_there_are_enou
 
 #[test]
 fn a_crowd_of_one_kind_does_not_keep_out_the_other() {
-    let mut node = Node::new();
-    let (far, near) = (node.with_bits_in_common(0, 60), node.with_bits_in_common(1, 10));
-    let rare = node.with_bits_in_common(2, 40);
-    for contact in far[..10].iter().chain(&near) {
-        node.hear(contact);
-    }
+    let mut node = Node::with_twenty();
+    let (far, rare) = (node.with_bits_in_common(0, 60), node.with_bits_in_common(2, 40));
     // These say that they can be asked, and cannot, and so remain few for ever.
     node.silent = rare[..30].iter().map(Contact::address).collect();
-    node.asked.clear();
     for contact in &far[10..] {
         node.hear(contact);
     }
