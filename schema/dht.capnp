@@ -17,6 +17,15 @@ struct Query {
       to @7 :Data;           # one contact
       nonce @8 :Data;        # 16 bytes
     }
+    register @9 :Data;       # 32 bytes: the asking node's own key, to be punched for; needs a cookie
+    punch :group {           # needs a cookie
+      to @10 :Data;          # 32 bytes: the key of whoever is registered
+      call @11 :Data;        # 144 bytes: PROTOCOL.md says what
+    }
+    punchOn :group {
+      from @12 :Data;        # where the punch came from: 4 or 16 bytes of IP, 2 of port, big-endian
+      call @13 :Data;        # the same
+    }
   }
 }
 
@@ -44,6 +53,7 @@ struct Response {
     }
     stored @9 :Void;
     refused @10 :Refusal;
+    at @11 :Data;            # where whoever is punched for is: as observed
   }
 }
 

@@ -24,7 +24,8 @@ enum RecordKind {
 struct Addresses {
   # Inside of a record: where its owner is now.
   at @0 :Data;               # up to 8 addresses
-  introducers @1 :Data;      # up to 3: the node's key (32 bytes), its address
+  introducers @1 :Data;      # empty, or the node key under which they know the owner (32 bytes), then up to 3 of them:
+                             # the node's key (32 bytes), its address
 }
 
 struct Bundle {

@@ -219,6 +219,39 @@ fn peers_that_share_no_network_are_found_by_their_id() {
 }
 
 #[test]
+fn peers_behind_two_routers_reach_each_other_by_their_ids() {
+    let Some(world) = World::with_routers(5, 2) else { return };
+    let [first, second, third, alice, bob] = world.machines();
+    let mut public = first.start(None, &["up", "--public"]);
+    public.wait_for("ready", |_| true);
+    let mut others = [second, third].map(|machine| machine.start(Some(first), &["up"]));
+    others.iter_mut().for_each(|up| drop(up.wait_for("ready", |_| true)));
+
+    let into = bob.node.path("in");
+    let mut receiver = bob.start(Some(first), &["up", "--yes", "--into", text(&into)]);
+    let id = receiver.wait_for("ready", |_| true)["id"].as_str().unwrap().to_owned();
+    let introduced = |ended: &Ended| {
+        let introducers = check(ended, "mode")["introducers"].as_array().unwrap().len();
+        introducers == 2 && !check(ended, "lookup")["round"].is_null()
+    };
+    let doctor = doctor_until(bob, None, introduced);
+    assert!(introduced(&doctor), "{doctor:#?}");
+    let mode = check(&doctor, "mode");
+    assert_eq!((&mode["mode"], &mode["state"]), (&"client".into(), &"ok".into()), "{mode}");
+    assert_eq!(check(&doctor, "lookup")["state"], "ok", "{doctor:#?}");
+    assert_eq!(check(&doctor, "observed")["reachable"].as_array().unwrap().len(), 0);
+
+    let sent = alice.start(Some(first), &["msg", &id, "Hello"]).end();
+    sent.expect(0);
+    assert_eq!(receiver.wait_for("message", |_| true)["text"], "Hello");
+    let file = alice.node.file("film", vec![7; 5_000_000]);
+    let sent = alice.start(None, &["send", text(&file), "--to", &id]).end();
+    sent.expect(0);
+    receiver.wait_for("done", |_| true);
+    assert_eq!(fs::read(into.join("film")).unwrap(), vec![7; 5_000_000]);
+}
+
+#[test]
 fn a_code_of_five_words_works_between_networks() {
     let Some(world) = World::make(4) else { return };
     let [first, other, alice, bob] = world.machines();

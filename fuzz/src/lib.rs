@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hither_protocol::dht::{
     Answer, BlindedIdentity, Contact, Content, Cookie, Datagrams, Gate, Item, NodeKey, Nonce, Opened, Period,
-    Query, Record, RecordKind, Refusal, Request, Response, Statistics, Target,
+    Query, Record, RecordKind, Refusal, Request, Response, SEALED_CALL, SealedCall, Statistics, Target,
 };
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::Identity;
@@ -225,14 +225,18 @@ fn changed(mut bytes: Vec<u8>, changes: &[u8]) -> Vec<u8> {
 fn query(choice: &[u8]) -> Query {
     let choice = choice.first().copied().unwrap_or_default();
     let to = Contact::new(NodeKey([3; 32]), SocketAddr::from(([50, 1, 2, 3], 9))).expect("a global address");
-    let request = match choice % 7 {
+    let call = SealedCall([6; SEALED_CALL]);
+    let request = match choice % 10 {
         0 => Request::Ping(None),
         1 => Request::Ping(Some(Nonce([1; 16]))),
         2 => Request::FindNode(Target([2; 32])),
         3 => Request::Get { target: Target([2; 32]), page: choice },
         4 => Request::Put(Item::Record(record())),
         5 => Request::DialBack(Nonce([3; 16])),
-        _ => Request::DialOn { to, nonce: Nonce([4; 16]) },
+        6 => Request::DialOn { to, nonce: Nonce([4; 16]) },
+        7 => Request::Register(NodeKey([3; 32])),
+        8 => Request::Punch { to: NodeKey([3; 32]), call },
+        _ => Request::PunchOn { from: to.address(), call },
     };
     Query { server: (choice & 0x80 != 0).then_some(NodeKey([5; 32])), request }
 }
@@ -248,7 +252,7 @@ fn response(choice: &[u8]) -> Response {
         Contact::new(NodeKey([number; 32]), SocketAddr::new(ip, 4242)).expect("a global address")
     };
     let nodes = (0..20).map(contact).collect();
-    let answer = match choice % 5 {
+    let answer = match choice % 6 {
         0 => Answer::Nodes(nodes),
         1 => {
             let items = if choice & 0x40 == 0 { Vec::new() } else { vec![Item::Record(record())] };
@@ -256,6 +260,7 @@ fn response(choice: &[u8]) -> Response {
         }
         2 => Answer::Done,
         3 => Answer::Stored,
+        4 => Answer::At(SocketAddr::from(([203, 0, 113, 1], 1))),
         _ => Answer::Refused(Refusal::Older),
     };
     Response { observed: SocketAddr::from(([203, 0, 113, 1], 1)), cookie: Cookie([6; 16]), answer }
@@ -268,7 +273,7 @@ fn record() -> Record {
         let owner = Identity::generate(&mut random);
         let signer =
             BlindedIdentity::new(&owner, RecordKind::Addresses, Period(20_000), &NetworkId::default());
-        let content = Content::addresses(&[SocketAddr::from(([203, 0, 113, 1], 1))], &[]);
+        let content = Content::addresses(&[SocketAddr::from(([203, 0, 113, 1], 1))], None);
         signer.sign(1, Duration::from_secs(3600), &content, &mut random).expect("a record")
     };
     RECORD.get_or_init(make).clone()

@@ -17,9 +17,9 @@ use curve25519_dalek::Scalar;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::{Signature, VerifyingKey};
 use hither_protocol::dht::{
-    Answer, BlindedId, BlindedIdentity, Contact, Content, Cookie, Datagrams, Gate, Hour, Meeting, NodeId,
-    NodeKey, Note, Opened, Period, Query, Record, RecordKind, Request, Response, Statistics, Target,
-    Transaction,
+    self as dht, Answer, BlindedId, BlindedIdentity, Call, Contact, Content, Cookie, Datagrams, Gate, Hour,
+    Introduced, Meeting, NodeId, NodeKey, Note, Opened, Period, Query, Record, RecordKind, Request, Response,
+    SealedCall, Statistics, Target, Transaction,
 };
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::noise::handshake::Handshake;
@@ -98,7 +98,7 @@ fn record() -> Record {
     let identity = BlindedIdentity::new(&alice(), RecordKind::Addresses, day, &NetworkId::default());
     let mut random = Entropy::new(Seed::new([4; 32])).stream("records");
     let ttl = Duration::from_secs(TTL.into());
-    identity.sign(UNIX_TIME, ttl, &Content::addresses(&[at()], &[]), &mut random).unwrap()
+    identity.sign(UNIX_TIME, ttl, &Content::addresses(&[at()], None), &mut random).unwrap()
 }
 
 fn note() -> Note {
@@ -177,6 +177,21 @@ fn reply(request: &[u8]) -> Vec<u8> {
     datagram
 }
 
+/// Bob's call to Alice, whom introducers know by the node's key.
+fn call() -> Vec<u8> {
+    let key = PublicKey::from(&StaticSecret::from([8; 32]));
+    let mut content = [[0x0e; 16].as_slice(), key.as_bytes(), &[4], &packed(from())].concat();
+    content.resize(96, 0);
+    let prologue =
+        [b"hither v1 dht call".as_slice(), &network(), alice().peer_id().as_bytes(), &node_key().0].concat();
+    let mut sealed = Vec::new();
+    let ephemeral = StaticSecret::from([5; 32]);
+    Handshake::n_initiator(&prologue, alice().peer_id().noise_public(), ephemeral)
+        .write(&content, &mut sealed)
+        .unwrap();
+    sealed
+}
+
 fn mac(of: &str, body: &[u8]) -> [u8; 16] {
     first16(blake3::Hasher::new_keyed(&blake3::derive_key(of, &network())), &[body])
 }
@@ -212,6 +227,7 @@ fn computed() -> BTreeMap<String, String> {
         ("reply", hex(reply(&request))),
         ("hello.begin", hex(&hello(&TRANSACTION)[..25])),
         ("hello.reply", hex(hello_reply(&TRANSACTION))),
+        ("call", hex(call())),
     ];
     values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -221,13 +237,7 @@ fn the_examples_are_what_the_code_gives() {
     assert_eq!(block("table-examples"), computed());
 }
 
-#[test]
-fn a_record_is_as_the_page_says() {
-    let record = record();
-    let id =
-        BlindedId::new(&alice().peer_id(), RecordKind::Addresses, Period(period()), &NetworkId::default());
-    assert_eq!((*record.key(), *id.key()), (record_key(), record_key()));
-    assert_eq!(record.target().0, blake3::derive_key("hither v1 dht record target", &record_key()));
+fn record_header() -> Vec<u8> {
     let header = [
         b"hither v1 dht record".as_slice(),
         &[0],
@@ -236,17 +246,32 @@ fn a_record_is_as_the_page_says() {
         &UNIX_TIME.to_be_bytes(),
         &TTL.to_be_bytes(),
     ];
-    let (header, salt) = (header.concat(), &record.sealed()[..8]);
+    header.concat()
+}
+
+/// What is sealed in a record of Alice's that says so, by its salt.
+fn sealed_content(record: &Record, at: &[u8], introducers: &[u8]) -> Vec<u8> {
     let mut message = Builder::new_default();
     let mut root = message.init_root::<addresses::Builder<'_>>();
-    root.set_at(&[&[4], packed(at()).as_slice()].concat());
-    root.set_introducers(&[]);
+    root.set_at(at);
+    root.set_introducers(introducers);
     let mut content = write_message_to_words(&message);
     content.resize(328, 0);
-    let input = [context().as_slice(), &UNIX_TIME.to_be_bytes(), salt].concat();
+    let input = [context().as_slice(), &UNIX_TIME.to_be_bytes(), &record.sealed()[..8]].concat();
     let key = blake3::derive_key("hither v1 dht record content", &input);
-    assert_eq!(record.sealed()[8..], sealed(&key, &header, &content));
-    let signed = [header.as_slice(), record.sealed()].concat();
+    sealed(&key, &record_header(), &content)
+}
+
+#[test]
+fn a_record_is_as_the_page_says() {
+    let record = record();
+    let id =
+        BlindedId::new(&alice().peer_id(), RecordKind::Addresses, Period(period()), &NetworkId::default());
+    assert_eq!((*record.key(), *id.key()), (record_key(), record_key()));
+    assert_eq!(record.target().0, blake3::derive_key("hither v1 dht record target", &record_key()));
+    let content = sealed_content(&record, &[&[4], packed(at()).as_slice()].concat(), &[]);
+    assert_eq!(record.sealed()[8..], content);
+    let signed = [record_header().as_slice(), record.sealed()].concat();
     let verifier = VerifyingKey::from_bytes(&record_key()).unwrap();
     assert!(verifier.verify_strict(&signed, &Signature::from_bytes(record.signature())).is_ok());
     assert_eq!(record.encode().len(), 512);
@@ -334,6 +359,29 @@ fn hellos_go_as_the_page_says() {
         panic!("not taken")
     };
     assert_eq!((key, observed), (node_key(), from()));
+}
+
+#[test]
+fn a_call_is_as_the_page_says() {
+    let sealed = SealedCall(call().try_into().unwrap());
+    let opened = Call::open(&sealed, &alice(), &node_key(), &NetworkId::default()).unwrap();
+    let key = NodeKey(PublicKey::from(&StaticSecret::from([8; 32])).to_bytes());
+    assert_eq!(opened, Call { nonce: dht::Nonce([0x0e; 16]), key, at: vec![from()] });
+}
+
+#[test]
+fn a_record_of_whoever_is_introduced_is_as_the_page_says() {
+    let day = Period(period());
+    let identity = BlindedIdentity::new(&alice(), RecordKind::Addresses, day, &NetworkId::default());
+    let by = vec![Contact::new(NodeKey([2; 32]), from()).unwrap()];
+    let content = Content::addresses(&[], Some(Introduced { key: node_key(), by }));
+    let mut random = Entropy::new(Seed::new([4; 32])).stream("records");
+    let ttl = Duration::from_secs(TTL.into());
+    let record = identity.sign(UNIX_TIME, ttl, &content, &mut random).unwrap();
+    assert_eq!(
+        record.sealed()[8..],
+        sealed_content(&record, &[], &[node_key().0.as_slice(), &[2; 32], &[4], &packed(from()),].concat())
+    );
 }
 
 #[test]

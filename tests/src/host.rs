@@ -11,6 +11,7 @@ use hither_protocol::identity::{Identity, PeerId};
 use hither_protocol::{Announcement, Config, Event, Node, Rules, Why};
 
 use crate::disk::Disk;
+use crate::nat::{Nat, NatKind};
 use crate::random::Random;
 
 /// Names a host of a world, in the order they were added.
@@ -40,6 +41,8 @@ pub struct HostSetup {
     pub segment: Option<u8>,
     /// How far its wall clock is off, in milliseconds.
     pub skew: i64,
+    /// The router that it is behind, if it is behind one. No byte streams are opened to such a host.
+    pub nat: Option<NatKind>,
 }
 
 /// An event and when it came.
@@ -65,6 +68,7 @@ pub struct Host {
     pub streams: bool,
     pub(crate) segment: Option<u8>,
     pub(crate) skew: i64,
+    pub(crate) nat: Option<Nat>,
     pub(crate) address: SocketAddr,
     pub(crate) peer: PeerId,
     pub(crate) boots: u32,
@@ -92,19 +96,21 @@ impl HostSetup {
             disk: Disk::new(Random::named(world_seed, &[0xd15c, id.0 as u64])),
             segment: Some(0),
             skew: 0,
+            nat: None,
         }
     }
 }
 
 impl Host {
     pub(crate) fn new(world_seed: u64, id: HostId, name: String, setup: HostSetup) -> Self {
-        let HostSetup { config, disk, segment, skew } = setup;
+        let HostSetup { config, disk, segment, skew, nat } = setup;
         let address = address(segment, id);
         Self {
             name,
             config,
             disk,
-            streams: true,
+            streams: nat.is_none(),
+            nat: nat.map(Nat::new),
             segment,
             skew,
             address,
@@ -125,9 +131,14 @@ impl Host {
         self.peer
     }
 
-    /// Its one address.
+    /// Its one address, or that of the router that it is behind.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that it has itself.
+    pub(crate) fn own_address(&self) -> SocketAddr {
+        self.nat.as_ref().map_or(self.address, |_| Nat::inside(self.address.port()))
     }
 
     /// Whether its node runs.

@@ -29,6 +29,7 @@ pub mod figures;
 pub mod host;
 pub mod incoming;
 pub mod link;
+pub mod nat;
 pub mod random;
 pub mod sample;
 pub mod seeds;

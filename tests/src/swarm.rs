@@ -4,6 +4,7 @@
 //! address, after a while, or is lost. So ten thousand nodes fit in one test. Everything random comes from the seed.
 //! [`Wire::Datagrams`] puts the real seals in between, for what those cost.
 
+pub mod calls;
 pub mod cases;
 mod liars;
 mod life;
@@ -11,7 +12,7 @@ mod people;
 mod wire;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,8 @@ struct Peer {
     /// Whose machine it is, once they have done something.
     owner: Option<Owner>,
     stored: BTreeMap<StoreId, usize>,
+    /// Where those were said to be whom it called last.
+    reached: BTreeSet<SocketAddr>,
     joined: Option<Duration>,
     /// Whom it was told of when it last started.
     told: Vec<SocketAddr>,
@@ -211,6 +214,7 @@ impl Swarm {
             over: BTreeMap::new(),
             owner: None,
             stored: BTreeMap::new(),
+            reached: BTreeSet::new(),
             joined: None,
             told: Vec::new(),
             sent: 0,
@@ -438,13 +442,13 @@ impl Swarm {
     fn drive(&mut self, index: PeerIndex) {
         let (now, at) = (self.instant(), self.now);
         loop {
-            let Some(dht) = &mut self.peers[index.0].dht else { return };
-            let Some(output) = dht.poll_output() else { break };
-            self.send_output(index, output);
-        }
-        let peer = &mut self.peers[index.0];
-        let Some(dht) = &mut peer.dht else { return };
-        while let Some(event) = dht.poll_event() {
+            while let Some(dht) = &mut self.peers[index.0].dht
+                && let Some(output) = dht.poll_output()
+            {
+                self.send_output(index, output);
+            }
+            let peer = &mut self.peers[index.0];
+            let Some(event) = peer.dht.as_mut().and_then(Dht::poll_event) else { break };
             match event {
                 DhtEvent::Found { lookup, item } => {
                     let found = peer.found.entry(lookup).or_insert((at, None, Vec::new()));
@@ -464,9 +468,13 @@ impl Swarm {
                     peer.stored.insert(store, copies);
                 }
                 DhtEvent::Joined => peer.joined = Some(at),
-                DhtEvent::Moved => {}
+                DhtEvent::Called { from, call } => self.called(index, from, &call),
+                DhtEvent::Reached { at, .. } => self.reached(index, at),
+                DhtEvent::Moved | DhtEvent::Introduced => {}
             }
         }
+        let peer = &mut self.peers[index.0];
+        let Some(dht) = &mut peer.dht else { return };
         let next = dht.next_time(now).map(|next| next.saturating_duration_since(self.start).max(at));
         if let Some(next) = next
             && peer.wakes_at.is_none_or(|due| next < due)

@@ -7,6 +7,7 @@ use hither_protocol::dht::{Hour, Item, Meeting, Mode, Note};
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::Identity;
 use hither_protocol::noise::quic::NetworkId;
+use hither_tests::swarm::calls::calls;
 use hither_tests::swarm::cases::{self, Searches};
 use hither_tests::swarm::{PeerIndex, Setup, Swarm, Wire};
 
@@ -115,6 +116,13 @@ fn who_is_behind_a_nat_is_in_nobodys_table() {
         let known = swarm.dht(index).nodes();
         let is_hidden = |address| hidden.iter().any(|hidden| swarm.address(*hidden) == address);
         assert!(!known.iter().any(|node| is_hidden(node.contact.address())), "{index:?}");
+    }
+}
+
+#[test]
+fn people_behind_nats_reach_each_other_through_those_who_introduce_them() {
+    for (wire, nodes, count) in [(Wire::Messages, 200, 60), (Wire::Datagrams, 60, 30)] {
+        assert_found(&calls(1, wire, nodes, count), 99.9);
     }
 }
 

@@ -17,9 +17,9 @@ use crate::screen::{self, Check, CheckState, Screen, count};
 /// How long neighbours have to be heard after the start.
 const LISTEN: Duration = Duration::from_millis(1500);
 /// How long this node has to join, and to be found; then it looks for itself, whatever came of that.
-const SETTLE: Duration = Duration::from_millis(3000);
+const SETTLE: Duration = Duration::from_millis(4000);
 /// How long all of it may take.
-const MOST: Duration = Duration::from_millis(5500);
+const MOST: Duration = Duration::from_millis(6500);
 
 pub(super) fn run(global: &Global, home: &Home, screen: &mut Screen) -> Result<(), Failure> {
     let checks = match desk::ask(home, "doctor", Request::Doctor)? {
@@ -243,8 +243,9 @@ fn observed(view: &NetworkView) -> Check {
         ([], true) => (CheckState::Ok, "nobody has said yet from where this machine is heard.".to_owned()),
         ([], false) => (
             CheckState::Warn,
-            "others do not agree on the address of this machine: the router gives it another port towards each of them, \
-             so nobody can be told where it is. A rule that forwards a UDP port to it, and --port, mend that."
+            "others do not agree on the address of this machine: the router gives it another port towards each of them. \
+             Those reach it whose own router lets strangers in, or who have none. A rule that forwards a UDP port to it, \
+             and --port, mend that."
                 .to_owned(),
         ),
         (all, _) => (CheckState::Ok, format!("others hear this machine at {}.", list(all))),
@@ -272,6 +273,17 @@ fn mode(view: &NetworkView) -> Check {
         Mode::Client if view.nodes.is_empty() => {
             ("client", CheckState::Ok, "client, until other nodes are known.".to_owned())
         }
+        Mode::Client if !view.introducers.is_empty() => {
+            let text = format!(
+                "client: a router or firewall keeps out whoever this machine has not asked. {} calls on to it, and so it is \
+                 reached by its id from most other networks.",
+                match view.introducers.len() {
+                    1 => "One node passes".to_owned(),
+                    more => format!("{more} nodes pass"),
+                }
+            );
+            ("client", CheckState::Ok, text)
+        }
         Mode::Client => {
             let text = format!(
                 "client: this machine asks others, and a router or firewall keeps out whoever it has not asked, so it is \
@@ -281,7 +293,10 @@ fn mode(view: &NetworkView) -> Check {
             ("client", CheckState::Warn, text)
         }
     };
-    Check::new("mode", state, text).with("mode", name)
+    Check::new("mode", state, text)
+        .with("mode", name)
+        .with("introducers", texts(&view.introducers))
+        .with("introduces", view.introduces)
 }
 
 fn lookup(view: &NetworkView, found: Option<Found>, told: &Told) -> Check {
@@ -304,7 +319,7 @@ fn lookup(view: &NetworkView, found: Option<Found>, told: &Told) -> Check {
             let text = "nobody can find this machine by its id while no node answers: see network.";
             (CheckState::Warn, text.to_owned())
         }
-        _ if view.reachable.is_empty() => {
+        _ if view.reachable.is_empty() && view.introducers.is_empty() => {
             let text = "this machine is not found by its id, as it cannot be reached: see mode.";
             (CheckState::Warn, text.to_owned())
         }

@@ -1,5 +1,5 @@
 //! Machines on networks of their own, with a router between them: no multicast gets from one to another, and nothing
-//! leads out. Making them needs root.
+//! leads out. Some are behind home routers. Making them needs root.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -17,14 +17,14 @@ const NETWORKS: [&str; 5] = ["203.0.113", "198.51.100", "192.0.2", "198.18.0", "
 /// The machines, and the router between them.
 pub struct World {
     machines: Vec<Machine>,
-    _router: Space,
+    _routers: Vec<Space>,
 }
 
 /// A machine: a node's home, and the network that it is on.
 pub struct Machine {
     pub node: Node,
     space: Space,
-    /// Its address, which is public.
+    /// Its address, or that of its router, which is public.
     pub address: String,
 }
 
@@ -37,24 +37,35 @@ struct Space {
 impl World {
     /// So many machines; `None`, with a word about it, where none can be made.
     pub fn make(machines: usize) -> Option<Self> {
+        Self::with_routers(machines, 0)
+    }
+
+    /// So many machines, the last of them each behind a home router, which lets in only whoever was written to.
+    pub fn with_routers(machines: usize, behind: usize) -> Option<Self> {
+        if behind > 0 && Command::new("nft").arg("--version").output().is_err() {
+            eprintln!("SKIPPED: home routers cannot be made here; that needs `nft`");
+            return None;
+        }
         let Some(router) = Space::make() else {
             eprintln!("SKIPPED: network namespaces cannot be made here; that needs root, `unshare` and `ip`");
             return None;
         };
         router.run("sysctl", "-qw net.ipv4.ip_forward=1");
-        let machines = NETWORKS.iter().take(machines).enumerate().map(|(index, network)| {
-            let space = Space::make().unwrap();
-            let (router_end, address) = (format!("to{index}"), format!("{network}.10"));
-            let pid = space.first.id();
-            router.run("ip", &format!("link add {router_end} type veth peer name eth0 netns {pid}"));
-            router.run("ip", &format!("address add {network}.1/24 dev {router_end}"));
-            router.run("ip", &format!("link set {router_end} up"));
-            space.run("ip", &format!("address add {address}/24 dev eth0"));
-            space.run("ip", "link set eth0 up");
-            space.run("ip", &format!("route add default via {network}.1"));
-            Machine { node: Node::new(), space, address }
-        });
-        Some(Self { machines: machines.collect(), _router: router })
+        let mut routers = Vec::new();
+        let mut made = Vec::new();
+        for (index, network) in NETWORKS.iter().take(machines).enumerate() {
+            let mut space = Space::make().unwrap();
+            router.connect(&format!("to{index}"), &space, "eth0", network);
+            if index + behind >= machines {
+                let machine = Space::make().unwrap();
+                space.translate("eth0");
+                space.connect("lan", &machine, "eth0", "192.168.1");
+                routers.push(std::mem::replace(&mut space, machine));
+            }
+            made.push(Machine { node: Node::new(), space, address: format!("{network}.10") });
+        }
+        routers.push(router);
+        Some(Self { machines: made, _routers: routers })
     }
 
     /// All of them.
@@ -111,6 +122,29 @@ impl Space {
                 None
             }
         }
+    }
+
+    /// Puts a machine on a network of its own, in which this is the way to all others.
+    fn connect(&self, own_end: &str, other: &Self, its_end: &str, network: &str) {
+        let pid = other.first.id();
+        self.run("ip", &format!("link add {own_end} type veth peer name {its_end} netns {pid}"));
+        self.run("ip", &format!("address add {network}.1/24 dev {own_end}"));
+        self.run("ip", &format!("link set {own_end} up"));
+        other.run("ip", &format!("address add {network}.10/24 dev {its_end}"));
+        other.run("ip", &format!("link set {its_end} up"));
+        other.run("ip", &format!("route add default via {network}.1"));
+    }
+
+    /// Becomes a home router: what goes out gets its address, by one port for all; what comes in gets in if it was written
+    /// to before. What comes too early is dropped rather than remembered, or it would be in the way of what goes out.
+    fn translate(&self, outside: &str) {
+        self.run("sysctl", "-qw net.ipv4.ip_forward=1");
+        self.run("nft", "add table ip home");
+        self.run("nft", "add chain ip home out { type nat hook postrouting priority 100 ; }");
+        self.run("nft", "add chain ip home in { type nat hook prerouting priority -100 ; }");
+        self.run("nft", &format!("add rule ip home out oifname {outside} masquerade"));
+        self.run("nft", "add chain ip home strangers { type filter hook input priority 0 ; }");
+        self.run("nft", &format!("add rule ip home strangers iifname {outside} ct state new drop"));
     }
 
     fn run(&self, program: &str, arguments: &str) {

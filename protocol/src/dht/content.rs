@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::address::Scope;
-use super::id::NodeKey;
+use super::id::{Contact, NodeKey};
 use crate::identity::PeerId;
 
 /// Addresses of a record's owner at most.
@@ -25,8 +25,8 @@ pub enum Content {
     Addresses {
         /// Public addresses that others have verified: [`MAX_AT`] at most.
         at: Vec<SocketAddr>,
-        /// Nodes of the table that know a way to it, by the keys of their role: [`MAX_INTRODUCERS`] at most.
-        introducers: Vec<(NodeKey, SocketAddr)>,
+        /// Who passes on calls to it, where it has nobody else to be reached by.
+        introduced: Option<Introduced>,
     },
     /// What outlives its owner's absence.
     Bundle {
@@ -37,6 +37,16 @@ pub enum Content {
         /// Its owner's other devices: [`MAX_DEVICES`] at most.
         devices: Vec<PeerId>,
     },
+}
+
+/// Nodes of the table that pass on what callers say to somebody who lets in nobody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduced {
+    /// Under this key they know whom they pass it on to. It is the one of that node, which is new at each start and in
+    /// each network: it says nothing of whose it is.
+    pub key: NodeKey,
+    /// Who they are: one to [`MAX_INTRODUCERS`].
+    pub by: Vec<Contact>,
 }
 
 /// The key that messages are sealed to while nobody is there. It changes every week.
@@ -51,27 +61,32 @@ pub struct Prekey {
 impl Content {
     /// Where somebody is, of everything that is known: what may be published, each once, in the order given, and as
     /// much as fits. It can be signed always.
-    pub fn addresses(at: &[SocketAddr], introducers: &[(NodeKey, SocketAddr)]) -> Self {
-        let only_loopback = only_loopback(at.iter().chain(introducers.iter().map(|(_, address)| address)));
+    pub fn addresses(at: &[SocketAddr], introduced: Option<Introduced>) -> Self {
+        let by = || introduced.iter().flat_map(|it| &it.by);
+        let all: Vec<SocketAddr> = at.iter().copied().chain(by().map(Contact::address)).collect();
+        let only_loopback = only_loopback(all.iter());
         let mut chosen = Vec::new();
         for address in at.iter().map(|address| plain(*address)) {
             if chosen.len() < MAX_AT && publishable(address, only_loopback) && !chosen.contains(&address) {
                 chosen.push(address);
             }
         }
-        let mut known = Vec::new();
-        for (key, address) in introducers.iter().map(|(key, address)| (*key, plain(*address))) {
+        let mut known: Vec<Contact> = Vec::new();
+        for contact in by() {
             if known.len() < MAX_INTRODUCERS
-                && publishable(address, only_loopback)
-                && !known.iter().any(|(other, _)| *other == key)
+                && publishable(contact.address(), only_loopback)
+                && !known.iter().any(|other| other.key() == contact.key())
             {
-                known.push((key, address));
+                known.push(*contact);
             }
         }
-        let mut content = Self::Addresses { at: chosen, introducers: known };
+        let introduced = introduced.as_ref().filter(|_| !known.is_empty());
+        let introduced = introduced.map(|it| Introduced { key: it.key, by: known });
+        let mut content = Self::Addresses { at: chosen, introduced };
         while crate::wire::record::encode_content(&content).len() > super::record::ROOM {
-            let Self::Addresses { at, introducers } = &mut content else { break };
-            if at.pop().is_none() && introducers.pop().is_none() {
+            // Introducers always fit.
+            let Self::Addresses { at, .. } = &mut content else { break };
+            if at.pop().is_none() {
                 break;
             }
         }
@@ -81,7 +96,10 @@ impl Content {
     /// Whether no list is longer than it may be.
     pub(super) fn is_bounded(&self) -> bool {
         match self {
-            Self::Addresses { at, introducers } => at.len() <= MAX_AT && introducers.len() <= MAX_INTRODUCERS,
+            Self::Addresses { at, introduced } => {
+                let fits = |it: &Introduced| (1..=MAX_INTRODUCERS).contains(&it.by.len());
+                at.len() <= MAX_AT && introduced.as_ref().is_none_or(fits)
+            }
             Self::Bundle { mailboxes, devices, .. } => {
                 mailboxes.len() <= MAX_MAILBOXES && devices.len() <= MAX_DEVICES
             }
@@ -90,10 +108,11 @@ impl Content {
 
     /// Whether every address in it may be published: all are public, or all are of this machine.
     pub(super) fn is_publishable(&self) -> bool {
-        let Self::Addresses { at, introducers } = self else { return true };
-        let all = || at.iter().chain(introducers.iter().map(|(_, address)| address));
-        let only_loopback = only_loopback(all());
-        all().all(|address| publishable(*address, only_loopback))
+        let Self::Addresses { at, introduced } = self else { return true };
+        let by = introduced.iter().flat_map(|it| &it.by).map(Contact::address);
+        let all: Vec<SocketAddr> = at.iter().copied().chain(by).collect();
+        let only_loopback = only_loopback(all.iter());
+        all.iter().all(|address| publishable(*address, only_loopback))
     }
 }
 

@@ -38,6 +38,11 @@ const GLOBAL: Rates =
 /// For addresses on this machine or in its networks. Their prefixes say nothing.
 const LOCAL: Rates =
     Rates { address: Rate::new(500, 1000), prefix: Rate::new(1000, 2000), total: Rate::new(1000, 2000) };
+/// For calls to those whom this node introduces: a call takes a few, and a client that is called costs its own.
+const PUNCHES: Rates =
+    Rates { address: Rate::new(1, 10), prefix: Rate::new(3, 30), total: Rate::new(20, 100) };
+/// For calls to this node, by introducer: each may lead to two pings.
+const CALLS: Rates = Rates { address: Rate::new(2, 20), prefix: Rate::new(2, 20), total: Rate::new(4, 40) };
 /// Buckets of a kind that are kept at most. A full one is not kept, and where all together may take 500 tokens a second
 /// and 1000 at once, no more than 1100 are ever less than full: this is the bound if the rates change.
 const MAX_BUCKETS: usize = 4096;
@@ -57,7 +62,8 @@ pub struct Gate {
 struct Secret([u8; 32]);
 
 /// The buckets of one kind of request.
-struct Lane {
+#[derive(Debug)]
+pub(super) struct Lane {
     total: Rate,
     addresses: Buckets<IpAddr>,
     prefixes: Buckets<Prefix>,
@@ -68,6 +74,7 @@ struct Lane {
 /// Buckets, each known by when it will be full if nothing more is taken (the virtual scheduling algorithm of ITU-T
 /// I.371). One that is full is not kept. Where there are too many, the one nearest to being full makes room: nobody
 /// gets rid of an empty one by bringing many others.
+#[derive(Debug)]
 struct Buckets<K> {
     rate: Rate,
     full: BTreeMap<K, Instant>,
@@ -82,7 +89,7 @@ struct Rates {
 }
 
 /// How fast a bucket fills, and how much it holds.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Rate {
     /// The time in which one token flows in.
     each: Duration,
@@ -125,13 +132,7 @@ impl Gate {
             (Some(_), true) => &mut self.proven,
             (Some(_), false) => &mut self.unproven,
         };
-        let prefix = Prefix::of(from);
-        let of_address = lane.addresses.after(now, from).ok_or(Reason::AddressRate)?;
-        let of_prefix = lane.prefixes.after(now, prefix).ok_or(Reason::PrefixRate)?;
-        lane.all = lane.total.take(now, lane.all).ok_or(Reason::TotalRate)?;
-        lane.addresses.set(now, from, of_address);
-        lane.prefixes.set(now, prefix, of_prefix);
-        Ok(())
+        lane.take(now, from)
     }
 
     /// Buckets that are kept, of all kinds.
@@ -160,6 +161,28 @@ impl Lane {
     fn new(now: Instant, rates: Rates) -> Self {
         let Rates { address, prefix, total } = rates;
         Self { total, addresses: Buckets::new(address), prefixes: Buckets::new(prefix), all: now }
+    }
+
+    /// The buckets of calls that are passed on.
+    pub(super) fn of_punches(now: Instant) -> Self {
+        Self::new(now, PUNCHES)
+    }
+
+    /// The buckets of calls to this node.
+    pub(super) fn of_calls(now: Instant) -> Self {
+        Self::new(now, CALLS)
+    }
+
+    /// Takes a token, or says whose bucket is empty. Then none is taken from any.
+    pub(super) fn take(&mut self, now: Instant, from: IpAddr) -> Result<(), Reason> {
+        let from = from.to_canonical();
+        let prefix = Prefix::of(from);
+        let of_address = self.addresses.after(now, from).ok_or(Reason::AddressRate)?;
+        let of_prefix = self.prefixes.after(now, prefix).ok_or(Reason::PrefixRate)?;
+        self.all = self.total.take(now, self.all).ok_or(Reason::TotalRate)?;
+        self.addresses.set(now, from, of_address);
+        self.prefixes.set(now, prefix, of_prefix);
+        Ok(())
     }
 }
 

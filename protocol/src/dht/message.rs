@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::call::SealedCall;
 use super::id::{Contact, NodeKey, Target};
 use super::note::Note;
 use super::record::Record;
@@ -55,6 +56,22 @@ pub enum Request {
         /// Its name.
         nonce: Nonce,
     },
+    /// I keep a way open from you to me: pass on calls to this key, which is mine. Needs a cookie.
+    Register(NodeKey),
+    /// I want to reach whoever has registered with this key: pass on this call. Needs a cookie.
+    Punch {
+        /// Who.
+        to: NodeKey,
+        /// What only they can read.
+        call: SealedCall,
+    },
+    /// Somebody at this address calls you.
+    PunchOn {
+        /// Where the call came from, as whoever passes it on sees it.
+        from: SocketAddr,
+        /// What only you can read.
+        call: SealedCall,
+    },
 }
 
 /// What is stored.
@@ -90,7 +107,7 @@ pub struct Response {
 /// The answer itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// To a ping, or a dial-back that is on its way.
+    /// To a ping or a registration, or a dial-back that is on its way.
     Done,
     /// To a search for nodes, the nearest first.
     Nodes(Vec<Contact>),
@@ -107,6 +124,8 @@ pub enum Answer {
     Stored,
     /// It is not done.
     Refused(Refusal),
+    /// A call is passed on, to somebody who is there, as whoever answers sees them.
+    At(SocketAddr),
 }
 
 /// Why something is not done.

@@ -183,6 +183,12 @@ impl Observed {
         }
     }
 
+    /// Whether something is between this node and the world that may close: no address of the machine itself can be reached
+    /// by everyone.
+    pub(super) fn is_behind_nat(&self, few: bool) -> bool {
+        !self.public && !self.reachable(few).any(|address| self.own.contains(&address))
+    }
+
     /// Whether someone at `to` can be told that this node can be asked in turn.
     pub(super) fn serves(&self, to: SocketAddr, few: bool) -> bool {
         let scope = Scope::of(to.ip());

@@ -47,8 +47,8 @@ pub enum Reason {
     OutOfScope,
     /// Something that was not looked for: a record of another key, a note of another place.
     OffTarget,
-    /// A dial-back that nobody here has wanted.
-    UnwantedDialBack,
+    /// A call to somebody who is not introduced here, or of somebody who does not introduce this node.
+    NotIntroduced,
 }
 
 impl Reason {
@@ -76,7 +76,7 @@ impl Reason {
             Self::Full => "no room",
             Self::OutOfScope => "contact out of scope",
             Self::OffTarget => "not what was looked for",
-            Self::UnwantedDialBack => "dial-back that nobody wanted",
+            Self::NotIntroduced => "call to nobody here",
         }
     }
 }

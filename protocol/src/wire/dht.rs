@@ -10,7 +10,7 @@ use hither_schema::dht_capnp::{self as schema, item, query, response};
 use super::{Malformed, encode_within, exact, read};
 use crate::dht::{
     Answer, Contact, Cookie, Item, MAX_NODES, NOTES_OF_PAGE, NodeKey, Nonce, Note, Query, Record, Refusal,
-    Request, Response, Target,
+    Request, Response, SealedCall, Target,
 };
 
 /// Words that a datagram of 1200 bytes cannot hold more of.
@@ -54,6 +54,17 @@ pub(crate) fn encode_query(said: &Query) -> Vec<u8> {
                 dial_on.set_to(&pack(to));
                 dial_on.set_nonce(nonce);
             }
+            Request::Register(NodeKey(key)) => root.set_register(key),
+            Request::Punch { to: NodeKey(to), call: SealedCall(call) } => {
+                let mut punch = root.init_punch();
+                punch.set_to(to);
+                punch.set_call(call);
+            }
+            Request::PunchOn { from, call: SealedCall(call) } => {
+                let mut punch_on = root.init_punch_on();
+                punch_on.set_from(&pack_address(*from));
+                punch_on.set_call(call);
+            }
         }
     })
 }
@@ -71,6 +82,15 @@ pub(crate) fn parse_query(bytes: &[u8]) -> Result<Query, BadQuery> {
         query::DialBack(nonce) => Request::DialBack(Nonce(exact(nonce?)?)),
         query::DialOn(dial_on) => {
             Request::DialOn { to: unpack(dial_on.get_to()?)?, nonce: Nonce(exact(dial_on.get_nonce()?)?) }
+        }
+        query::Register(key) => Request::Register(NodeKey(exact(key?)?)),
+        query::Punch(punch) => {
+            let to = NodeKey(exact(punch.get_to()?)?);
+            Request::Punch { to, call: SealedCall(exact(punch.get_call()?)?) }
+        }
+        query::PunchOn(punch_on) => {
+            let from = unpack_address(punch_on.get_from()?)?;
+            Request::PunchOn { from, call: SealedCall(exact(punch_on.get_call()?)?) }
         }
     };
     Ok(Query { server, request })
@@ -109,6 +129,7 @@ pub(crate) fn encode_response(said: &Response) -> Vec<u8> {
                 Refusal::Full => schema::Refusal::Full,
                 Refusal::Nobody => schema::Refusal::Nobody,
             }),
+            Answer::At(address) => root.set_at(&pack_address(*address)),
         }
     })
 }
@@ -145,6 +166,7 @@ pub(crate) fn parse_response(bytes: &[u8]) -> Result<(Response, u64), Malformed>
             schema::Refusal::Full => Refusal::Full,
             schema::Refusal::Nobody => Refusal::Nobody,
         }),
+        response::At(address) => Answer::At(unpack_address(address?)?),
     };
     let observed = unpack_address(root.get_observed()?)?;
     let cookie = Cookie(exact(root.get_cookie()?)?);

@@ -6,8 +6,8 @@ use hither_schema::record_capnp::{self as schema, addresses, bundle, note, recor
 
 use super::{Malformed, encode_within, exact, read, read_padded};
 use crate::dht::{
-    BadNote, BadRecord, Content, Hour, NodeKey, Note, Period, Prekey, Record, RecordKind, read_address,
-    write_address,
+    BadNote, BadRecord, Contact, Content, Hour, Introduced, NodeKey, Note, Period, Prekey, Record,
+    RecordKind, read_address, write_address,
 };
 use crate::identity::PeerId;
 
@@ -93,14 +93,17 @@ pub(crate) fn parse_note(bytes: &[u8]) -> Result<Note, BadNote> {
 /// What is sealed in a record, before it is filled up.
 pub(crate) fn encode_content(said: &Content) -> Vec<u8> {
     match said {
-        Content::Addresses { at, introducers } => encode_one::<addresses::Owned>(|mut root| {
+        Content::Addresses { at, introduced } => encode_one::<addresses::Owned>(|mut root| {
             let mut list = Vec::new();
             at.iter().for_each(|address| write_address(&mut list, *address));
             root.set_at(&list);
             list.clear();
-            for (key, address) in introducers {
+            if let Some(Introduced { key, by }) = introduced {
                 list.extend_from_slice(&key.0);
-                write_address(&mut list, *address);
+                for contact in by {
+                    list.extend_from_slice(&contact.key().0);
+                    write_address(&mut list, contact.address());
+                }
             }
             root.set_introducers(&list);
         }),
@@ -125,12 +128,7 @@ pub(crate) fn parse_content(kind: RecordKind, bytes: &[u8]) -> Result<Content, M
             while !rest.is_empty() {
                 at.push(read_address(&mut rest).ok_or(Malformed)?);
             }
-            let (mut rest, mut introducers) = (root.get_introducers()?, Vec::new());
-            while let Some((key, after)) = rest.split_first_chunk() {
-                rest = after;
-                introducers.push((NodeKey(*key), read_address(&mut rest).ok_or(Malformed)?));
-            }
-            if rest.is_empty() { Ok(Content::Addresses { at, introducers }) } else { Err(Malformed) }
+            Ok(Content::Addresses { at, introduced: parse_introduced(root.get_introducers()?)? })
         }
         RecordKind::Bundle => {
             let message = read_padded::<bundle::Owned>(bytes)?;
@@ -143,6 +141,22 @@ pub(crate) fn parse_content(kind: RecordKind, bytes: &[u8]) -> Result<Content, M
             Ok(Content::Bundle { mailboxes, prekey, devices })
         }
     }
+}
+
+/// Nothing, or a key and who knows its owner by it. How many those may be is for others to say.
+fn parse_introduced(bytes: &[u8]) -> Result<Option<Introduced>, Malformed> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let (key, mut rest) = bytes.split_first_chunk().ok_or(Malformed)?;
+    let mut by = Vec::new();
+    while !rest.is_empty() {
+        let (key, after) = rest.split_first_chunk().ok_or(Malformed)?;
+        rest = after;
+        let address = read_address(&mut rest).ok_or(Malformed)?;
+        by.push(Contact::new(NodeKey(*key), address).ok_or(Malformed)?);
+    }
+    Ok(Some(Introduced { key: NodeKey(*key), by }))
 }
 
 fn joined(peers: &[PeerId]) -> Vec<u8> {

@@ -29,11 +29,11 @@ pub(super) const HELP: &str = "\
 usage: figures dht [CASE...]
 
 Runs the table's cases in the simulator, and nodes with real sockets on this machine's loopback, and prints a table in
-Markdown. Cases: quiet, sealed, churn, liars, partition, join, networks, idle, real; all of them where none is named.";
+Markdown. Cases: quiet, sealed, churn, liars, partition, join, networks, calls, idle, real; all of them where none is named.";
 
 pub(super) fn measure(arguments: impl Iterator<Item = String>) -> Result<Report, Failure> {
     let chosen: Vec<String> = arguments.collect();
-    let all: [(&str, Case); 9] = [
+    let all: [(&str, Case); 10] = [
         ("quiet", quiet),
         ("sealed", sealed),
         ("churn", churn),
@@ -41,6 +41,7 @@ pub(super) fn measure(arguments: impl Iterator<Item = String>) -> Result<Report,
         ("partition", partition),
         ("join", join),
         ("networks", networks),
+        ("calls", calls),
         ("idle", idle),
         ("real", real),
     ];
@@ -145,6 +146,12 @@ fn networks() -> Result<Vec<Row>, Failure> {
         Row::plain(case, format!("{mixed}")).seed(SEED).bound("none", mixed == 0),
         found("- within each".to_owned(), &searches, 99.9),
     ])
+}
+
+fn calls() -> Result<Vec<Row>, Failure> {
+    let searches = crate::swarm::calls::calls(SEED, Wire::Messages, 1000, 1000);
+    let case = "1,000 nodes, a third of them behind NATs: searches and calls of those for each other, each let in by the other's";
+    Ok(vec![found(case.to_owned(), &searches, 99.9)])
 }
 
 fn idle() -> Result<Vec<Row>, Failure> {

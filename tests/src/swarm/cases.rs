@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Outcome, PeerIndex, Sessions, Setup, Swarm, Wire};
 
 /// How long a search may take before it counts as lost.
-const SEARCH: Duration = Duration::from_secs(20);
+pub(super) const SEARCH: Duration = Duration::from_secs(20);
 /// Between two searches.
 const BETWEEN: Duration = Duration::from_millis(50);
 /// How often people publish where they are.
@@ -263,13 +263,16 @@ pub fn idle(seed: u64, nodes: usize, time: Duration) -> f64 {
     let mut swarm = Swarm::grown(seed, Wire::Messages, nodes, |_| Setup::default());
     let known = swarm.some_addresses(3);
     let client = swarm.add(Setup { behind_nat: true, ..Setup::default() }, &known);
+    swarm.ask(client, |dht, now| dht.be_introduced(now, true));
     swarm.run_for(Duration::from_secs(60));
+    assert_eq!(swarm.dht(client).introducers().len(), 2, "it can be called");
     let before = swarm.sent(client);
     swarm.churn_but(Sessions { hourly: 0.3 }, time, Some(client), |_| {});
     (swarm.sent(client) - before) as f64 / (time.as_secs_f64() / 60.0)
 }
 
-fn publish(swarm: &mut Swarm) {
+/// Has everyone publish where they are.
+pub(super) fn publish(swarm: &mut Swarm) {
     let count = swarm.up().len() as u32;
     swarm.publish_all(Duration::from_millis(20) * count);
     swarm.run_for(Duration::from_secs(10));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hither_protocol::dht::{
-    BlindedId, BlindedIdentity, Content, Item, LookupId, Period, RecordKind, StoreId, Target,
+    BlindedId, BlindedIdentity, Content, Introduced, Item, LookupId, Period, RecordKind, StoreId, Target,
 };
 use hither_protocol::entropy::{Entropy, Seed, Stream};
 use hither_protocol::identity::Identity;
@@ -14,12 +14,12 @@ use crate::random::Random;
 
 /// Whose node it is.
 pub(super) struct Owner {
-    identity: Identity,
-    random: Stream,
+    pub(super) identity: Identity,
+    pub(super) random: Stream,
 }
 
 impl Swarm {
-    fn owner(&mut self, index: PeerIndex) -> &mut Owner {
+    pub(super) fn owner(&mut self, index: PeerIndex) -> &mut Owner {
         let seed = self.seed;
         self.peers[index.0].owner.get_or_insert_with(|| {
             let mut bytes = [0; 32];
@@ -33,8 +33,12 @@ impl Swarm {
     /// Publishes where a node is, under the names of this day and of the one that is nearer of those beside it.
     pub fn publish(&mut self, index: PeerIndex) -> Vec<StoreId> {
         let (unix_time, address) = (self.unix_time(), self.address(index));
+        let (key, by) = (self.dht(index).key(), self.dht(index).introducers());
         let owner = self.owner(index);
-        let content = Content::addresses(&[address], &[]);
+        let content = match by.is_empty() {
+            true => Content::addresses(&[address], None),
+            false => Content::addresses(&[], Some(Introduced { key, by })),
+        };
         let periods = [Period::of(unix_time), Period::nearer_neighbour(unix_time)];
         let records: Vec<Item> = periods
             .into_iter()
@@ -74,7 +78,7 @@ impl Swarm {
         self.blinded(whom).target()
     }
 
-    fn blinded(&mut self, whom: PeerIndex) -> BlindedId {
+    pub(super) fn blinded(&mut self, whom: PeerIndex) -> BlindedId {
         let period = Period::of(self.unix_time());
         let peer = self.owner(whom).identity.peer_id();
         BlindedId::new(&peer, RecordKind::Addresses, period, &NetworkId::default())

@@ -148,15 +148,20 @@ impl Swarm {
         self.schedule(now + way, What::Arrives { from: address, to, message: Box::new(message) });
     }
 
+    /// Whether what comes from an address reaches a node, as far as its NAT goes.
+    pub(super) fn lets_in(&self, index: PeerIndex, from: SocketAddr) -> bool {
+        self.peers[index.0].heard_from.as_ref().is_none_or(|heard_from| {
+            heard_from.get(&from).is_some_and(|spoken| self.now - *spoken <= MAPPED_FOR)
+        })
+    }
+
     pub(super) fn arrive(&mut self, from: SocketAddr, to: SocketAddr, message: Message) {
         let Some(index) = self.by_address.get(&to).copied() else { return };
-        let (now, at) = (self.instant(), self.now);
-        let peer = &mut self.peers[index.0];
-        if let Some(heard_from) = &peer.heard_from
-            && heard_from.get(&from).is_none_or(|spoken| at - *spoken > MAPPED_FOR)
-        {
+        if !self.lets_in(index, from) {
             return;
         }
+        let now = self.instant();
+        let peer = &mut self.peers[index.0];
         let network = peer.network;
         let Some(dht) = &mut peer.dht else { return };
         match message {

@@ -27,6 +27,8 @@ pub(super) enum Happening {
         from: SocketAddr,
         sender: Option<HostId>,
         to: HostId,
+        /// By which port of the router, where its host is behind one.
+        port: u16,
         ecn: Option<EcnCodepoint>,
         data: Vec<u8>,
     },
@@ -76,7 +78,14 @@ impl World {
         self.guard.step(self.now, None);
         let Some((_, happening)) = self.queue.pop_first() else { return };
         match happening {
-            Happening::Datagram { from, sender, to, ecn, data } => self.deliver(from, sender, to, ecn, data),
+            Happening::Datagram { from, sender, to, port, ecn, data } => {
+                let (now, nat) = (self.now, &self.host(to).nat);
+                if nat.as_ref().is_none_or(|nat| nat.lets_in(now, port, from)) {
+                    self.deliver(from, sender, to, ecn, data);
+                } else {
+                    self.counts.dropped += 1;
+                }
+            }
             Happening::Storage { host, boot, id } => self.hand_back(host, boot, id),
             Happening::Stream(stream, what) => self.carry(stream, what),
             Happening::Nearby { from, to, what } => {
@@ -98,7 +107,11 @@ impl World {
         mut data: Vec<u8>,
     ) {
         let segment_size = data.len();
-        while data.len().is_multiple_of(segment_size.max(1)) && data.len() / segment_size.max(1) < 64 {
+        // What comes through a router is looked at one by one.
+        while self.host(to).nat.is_none()
+            && data.len().is_multiple_of(segment_size.max(1))
+            && data.len() / segment_size.max(1) < 64
+        {
             let Some(next) = self.queue.first_entry() else { break };
             let belongs = next.key().0 <= self.now
                 && matches!(next.get(), Happening::Datagram { from: f, to: t, ecn: e, data: more, .. }
@@ -115,7 +128,7 @@ impl World {
             self.counts.dropped += data.len().div_ceil(segment_size.max(1)) as u64;
             return;
         }
-        let local = Some(self.host(to).address.ip());
+        let local = Some(self.host(to).own_address().ip());
         let received = Received { local, remote: from, ecn, segment_size };
         self.ask(to, |node, now| node.handle_datagram(now, received, BytesMut::from(data.as_slice())));
     }
@@ -181,8 +194,17 @@ impl World {
             buffer.len().div_ceil(segment) <= MAX_SEGMENTS.get(),
             "more datagrams than allowed: {transmit:?}"
         );
-        let host = self.host(id);
-        let from = transmit.local.map_or(host.address, |ip| SocketAddr::new(ip, host.address.port()));
+        let now = self.now;
+        let host = &mut self.hosts[id.0];
+        let from = match &mut host.nat {
+            Some(nat) => {
+                let port = nat.pass_out(now, host.address.port(), transmit.remote);
+                let outside = SocketAddr::new(host.address.ip(), port);
+                self.by_address.insert(outside, id);
+                outside
+            }
+            None => transmit.local.map_or(host.address, |ip| SocketAddr::new(ip, host.address.port())),
+        };
         for datagram in buffer.chunks(segment) {
             self.route(from, Some(id), transmit.remote, transmit.ecn, datagram);
         }
@@ -235,7 +257,7 @@ impl World {
         self.transcript.note(self.now, id, format_args!("start"));
         let host = self.host_mut(id);
         host.boot(id, now, unix_time);
-        let addresses = Surroundings::Addresses(vec![host.address]);
+        let addresses = Surroundings::Addresses(vec![host.own_address()]);
         self.ask(id, |node, now| node.handle_surroundings(now, addresses));
         for other in self.hosts() {
             self.tell_of(other, Some(id));

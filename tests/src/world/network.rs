@@ -86,8 +86,9 @@ impl World {
             self.outside.entry(remote).or_default().received += data.len() as u64;
             return;
         };
+        let port = remote.port();
         let mut arrive =
-            |at| self.schedule(at, Happening::Datagram { from, sender, to, ecn, data: data.to_vec() });
+            |at| self.schedule(at, Happening::Datagram { from, sender, to, port, ecn, data: data.to_vec() });
         match fate {
             Some(Fate::Arrives(at)) => arrive(at),
             Some(Fate::Twice(first, second)) => {

@@ -11,7 +11,7 @@ use crate::dht::message::{Answer, Cookie, Item, MAX_NODES, Nonce, Query, Refusal
 use crate::dht::statistics::Reason;
 
 /// Requests that others may cause in a minute: dial-backs that are passed on or carried out.
-const CAUSED: u32 = 120;
+pub(super) const CAUSED: u32 = 120;
 
 impl Dht {
     /// A query came from an address. `proven` says that the cookie with it shows that whoever asks is there; `cookie`
@@ -25,8 +25,12 @@ impl Dht {
         query: Query,
     ) -> Response {
         let mode = self.mode();
-        self.observed.heard(now, from);
         let Query { server, request } = query;
+        // Whoever was called comes through a way that the call has made.
+        let called = matches!(request, Request::Ping(Some(nonce)) if self.reached(now, nonce, from));
+        if !called {
+            self.observed.heard(now, from);
+        }
         let asker = server.and_then(|key| Contact::new(key, from));
         if let Some(asker) = asker
             && asker.key() != self.key
@@ -46,12 +50,21 @@ impl Dht {
                     nodes: self.nearest_for(from, &target),
                 }
             }
-            Request::Put(_) | Request::DialBack(_) | Request::DialOn { .. } if !proven => {
+            Request::Put(_)
+            | Request::DialBack(_)
+            | Request::DialOn { .. }
+            | Request::Register(_)
+            | Request::Punch { .. }
+                if !proven =>
+            {
                 Answer::Refused(Refusal::Cookie)
             }
             Request::Put(item) => self.put_for(now, from, item),
             Request::DialBack(nonce) => self.pass_on(now, asker, nonce),
             Request::DialOn { to, nonce } => self.dial_on(now, from, to, nonce),
+            Request::Register(key) => self.register_for(now, from, key),
+            Request::Punch { to, call } => self.punch_for(now, from, to, call),
+            Request::PunchOn { from: caller, call } => self.called(now, from, caller, call),
         };
         if mode != self.mode() {
             self.moved(now);

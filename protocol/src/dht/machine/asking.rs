@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::upkeep::Met;
 use super::{Dht, LookupId, Output, RequestId, StoreId};
 use crate::dht::address::Scope;
+use crate::dht::call::SealedCall;
 use crate::dht::id::{Contact, NodeKey};
-use crate::dht::message::{Answer, Cookie, MAX_NODES, Query, Refusal, Request, Response};
+use crate::dht::message::{Answer, Cookie, MAX_NODES, Nonce, Query, Refusal, Request, Response};
 use crate::dht::statistics::Reason;
 
 /// How long a request is waited for. An answer takes a round trip; what is lost is lost, and others are asked.
@@ -48,6 +49,21 @@ pub(super) enum Purpose {
     DialBack { request: Request, again: bool },
     /// A ping that another has asked for.
     Dialled,
+    /// To have somebody introduce this node. `again`: it had no right cookie before.
+    Register { again: bool },
+    /// To see whether somebody who registers holds the key that they register.
+    Prove,
+    /// A call to somebody. `again`: it had no right cookie before.
+    Punch { to: NodeKey, nonce: Nonce, call: SealedCall, again: bool },
+    /// A call of somebody else, on its way.
+    PassedOn,
+}
+
+impl Purpose {
+    /// Whether whoever is asked is no node that can be asked in general.
+    fn is_of_client(&self) -> bool {
+        matches!(self, Self::Dialled | Self::Prove | Self::PassedOn)
+    }
 }
 
 impl Asked {
@@ -123,6 +139,7 @@ impl Dht {
             (Purpose::Put { store, .. }, Whom::Node(contact)) => self.put_done(now, *store, contact, false),
             (Purpose::Greet { met }, Whom::Address(address)) => self.upkeep.silent(now, *address, *met),
             (Purpose::Admit { met }, Whom::Node(contact)) => self.upkeep.silent(now, contact.address(), *met),
+            (Purpose::Register { .. }, Whom::Node(contact)) => self.not_registered(now, contact),
             _ => {}
         }
     }
@@ -135,8 +152,7 @@ impl Dht {
         self.keep_cookie(contact.address(), cookie);
         self.screen(&contact, &mut answer);
         let was_empty = self.is_empty();
-        // Only who was asked where it belongs counts: a dial-back may be of someone who cannot be asked in general.
-        if !matches!(asked.purpose, Purpose::Dialled) {
+        if !asked.purpose.is_of_client() {
             let round_trip = now.saturating_duration_since(asked.at);
             let came = matches!(asked.purpose, Purpose::Admit { met } if met.came());
             if let Some(lost) = self.table.answered(now, contact, round_trip, came) {
@@ -163,7 +179,16 @@ impl Dht {
                     self.ask(now, contact, request, purpose);
                 }
             }
-            Purpose::Check | Purpose::Dialled | Purpose::Greet { .. } => {}
+            Purpose::Register { again } => self.registered(now, contact, &answer, again),
+            Purpose::Prove => self.registry.proven(now, contact),
+            Purpose::Punch { to, nonce, call, again } => match answer {
+                Answer::At(at) => drop(self.reached(now, nonce, at)),
+                Answer::Refused(Refusal::Cookie) if !again => {
+                    self.punch_at(now, contact, to, nonce, call, true);
+                }
+                _ => {}
+            },
+            Purpose::Check | Purpose::Dialled | Purpose::PassedOn | Purpose::Greet { .. } => {}
         }
         if was_empty && !self.is_empty() {
             self.seed_lookups();
@@ -190,8 +215,14 @@ impl Dht {
 
     /// Leaves out of an answer what whoever gave it cannot say.
     fn screen(&mut self, from: &Contact, answer: &mut Answer) {
-        let (Answer::Nodes(nodes) | Answer::Found { nodes, .. }) = answer else { return };
         let scope = Scope::of(from.address().ip());
+        if let Answer::At(at) = answer
+            && !scope.may_name(Scope::of(at.ip()))
+        {
+            self.statistics.refuse(Reason::OutOfScope);
+            *answer = Answer::Refused(Refusal::Nobody);
+        }
+        let (Answer::Nodes(nodes) | Answer::Found { nodes, .. }) = answer else { return };
         let before = nodes.len();
         nodes.truncate(MAX_NODES);
         nodes.retain(|it| scope.may_name(Scope::of(it.address().ip())));

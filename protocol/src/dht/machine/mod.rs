@@ -6,6 +6,9 @@
 
 mod answering;
 mod asking;
+mod calling;
+mod introduced;
+mod introducing;
 mod searching;
 mod storing;
 mod upkeep;
@@ -15,16 +18,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::address::Scope;
+use super::call::SealedCall;
+use super::gate::Lane;
 use super::id::{Contact, NodeId, NodeKey, Target};
 use super::lookup::Lookup;
 use super::message::{Cookie, Item, Nonce, Query};
 use super::observed::Observed;
+use super::registry::Registry;
 use super::statistics::Statistics;
 use super::store::Store;
 use super::table::{K, Table};
 use crate::entropy::Stream;
 
 use asking::Asked;
+use calling::Calls;
+use introduced::Introductions;
 use storing::{Storers, Storing};
 use upkeep::Upkeep;
 
@@ -106,6 +114,23 @@ pub enum DhtEvent {
     Joined,
     /// Others see this node at another address than before, or it has become reachable there.
     Moved,
+    /// Those who introduce this node have changed.
+    Introduced,
+    /// Somebody calls, who may get an answer: [`Dht::answer_call`].
+    Called {
+        /// Where the call came from, as an introducer sees it.
+        from: SocketAddr,
+        /// Who it is, for those to read who are called.
+        call: SealedCall,
+    },
+    /// Whoever was called is at an address, as an introducer says or they themselves have shown. What is sent there now may
+    /// get through; the first of it may still be lost.
+    Reached {
+        /// Which call.
+        nonce: Nonce,
+        /// Where they are.
+        at: SocketAddr,
+    },
 }
 
 /// How a node takes part.
@@ -149,6 +174,10 @@ pub struct Dht {
     storing: BTreeMap<StoreId, Storing>,
     storers: BTreeMap<Target, Storers>,
     upkeep: Upkeep,
+    introductions: Introductions,
+    registry: Registry,
+    punches: Lane,
+    calls: Calls,
     next_id: u64,
     /// When the machine expected to be called next.
     expected: Option<Instant>,
@@ -176,6 +205,10 @@ impl Dht {
             storing: BTreeMap::new(),
             storers: BTreeMap::new(),
             upkeep: Upkeep::new(now),
+            introductions: Introductions::new(now),
+            registry: Registry::default(),
+            punches: Lane::of_punches(now),
+            calls: Calls::default(),
             next_id: 0,
             expected: None,
             outputs: VecDeque::new(),
@@ -200,6 +233,9 @@ impl Dht {
         }
         self.cookies.clear();
         self.storers.clear();
+        self.introductions.forget();
+        self.registry.clear();
+        self.calls.clear();
         self.table.doubt_all();
         self.upkeep.join_again(now);
         self.events.push_back(DhtEvent::Moved);
@@ -225,8 +261,9 @@ impl Dht {
     pub fn next_time(&mut self, now: Instant) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let slow = self.lookups.values().filter_map(|lookup| lookup.next_time(now)).min();
-        let next =
-            [deadline, slow, self.upkeep.next_time(now), self.store.next_time()].into_iter().flatten().min();
+        let (upkeep, introductions) = (self.upkeep.next_time(now), self.introductions.next_time());
+        let times = [deadline, slow, upkeep, introductions, self.store.next_time()];
+        let next = times.into_iter().flatten().min();
         self.expected = next;
         next
     }
@@ -239,12 +276,14 @@ impl Dht {
         }
         self.give_up(now);
         self.store.forget_expired(now);
+        self.registry.forget_expired(now);
         self.go_on(now);
     }
 
     /// Does all that can be done now.
     fn go_on(&mut self, now: Instant) {
         self.run_upkeep(now);
+        self.run_introductions(now);
         self.run_lookups(now);
     }
 
@@ -327,6 +366,11 @@ impl Dht {
     /// Whether some node that was to be met may still answer.
     pub fn is_joining(&self) -> bool {
         self.upkeep.is_meeting() || self.asked.values().any(Asked::is_joining)
+    }
+
+    /// How many clients this node introduces.
+    pub fn introduces(&self) -> usize {
+        self.registry.len()
     }
 
     /// How many items are stored here for others.

@@ -99,7 +99,9 @@ impl Dht {
         let (items, more, nodes) = match answer {
             Answer::Nodes(nodes) => (Vec::new(), false, nodes),
             Answer::Found { items, more, nodes } => (items, more, nodes),
-            Answer::Done | Answer::Stored | Answer::Refused(_) => return lookup.failed(contact),
+            Answer::Done | Answer::Stored | Answer::Refused(_) | Answer::At(_) => {
+                return lookup.failed(contact);
+            }
         };
         let target = lookup.target();
         let given = items.len();

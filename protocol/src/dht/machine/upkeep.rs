@@ -169,6 +169,10 @@ impl Upkeep {
         [Some(self.look_at), self.again_at, search, lost, candidate, dial_back].into_iter().flatten().min()
     }
 
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined
+    }
+
     pub(super) fn is_meeting(&self) -> bool {
         !self.waiting.is_empty() || !self.greeting.is_empty()
     }
@@ -292,6 +296,7 @@ impl Dht {
         self.observed.forget();
         self.table.doubt_all();
         self.cookies.clear();
+        self.introductions.wake(now);
         self.upkeep.join_again(now);
     }
 

@@ -10,7 +10,7 @@ use x25519_dalek::StaticSecret;
 use crate::dht::{
     Answer, Contact, Cookie, Datagrams, Gate, Hour, Item, MAX_DATAGRAM, MAX_NODES, MAX_NOTE, MAX_RECORD,
     MIN_REQUEST, MIN_WORK, Meeting, NodeKey, Nonce, Opened, Query, Reason, Refusal, ReplySlot, Request,
-    Response, Statistics, Target, Transaction, is_ours,
+    Response, SEALED_CALL, SealedCall, Statistics, Target, Transaction, is_ours,
 };
 use crate::entropy::{Entropy, Seed, Stream};
 use crate::noise::quic::NetworkId;
@@ -135,6 +135,14 @@ fn any_item() -> impl Strategy<Value = Item> {
 fn any_request() -> impl Strategy<Value = Request> {
     let nonce = || any::<[u8; 16]>().prop_map(Nonce);
     let target = || any::<[u8; 32]>().prop_map(Target);
+    let key = || any::<[u8; 32]>().prop_map(NodeKey);
+    let call = || {
+        any::<[u8; 32]>().prop_map(|bytes| {
+            let mut call = [0; SEALED_CALL];
+            call.iter_mut().zip(bytes.into_iter().cycle()).for_each(|(to, byte)| *to = byte);
+            SealedCall(call)
+        })
+    };
     prop_oneof![
         proptest::option::of(nonce()).prop_map(Request::Ping),
         target().prop_map(Request::FindNode),
@@ -142,6 +150,9 @@ fn any_request() -> impl Strategy<Value = Request> {
         any_item().prop_map(Request::Put),
         nonce().prop_map(Request::DialBack),
         (any_contact(), nonce()).prop_map(|(to, nonce)| Request::DialOn { to, nonce }),
+        key().prop_map(Request::Register),
+        (key(), call()).prop_map(|(to, call)| Request::Punch { to, call }),
+        (any_address(), call()).prop_map(|(from, call)| Request::PunchOn { from, call }),
     ]
 }
 
@@ -161,6 +172,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         (items, any::<bool>(), nodes()).prop_map(|(items, more, nodes)| Answer::Found { items, more, nodes }),
         Just(Answer::Stored),
         proptest::sample::select(refusals).prop_map(Answer::Refused),
+        any_address().prop_map(Answer::At),
     ]
 }
 

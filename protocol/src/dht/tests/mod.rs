@@ -9,6 +9,7 @@
 mod datagram;
 mod gate;
 mod hostile;
+mod introductions;
 mod machine;
 mod notes;
 mod observed;
@@ -19,7 +20,7 @@ mod table;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{BlindedIdentity, Content, NodeKey, Period, Record, RecordKind};
+use super::{BlindedIdentity, Contact, Content, Introduced, NodeKey, Period, Record, RecordKind};
 use crate::entropy::{Entropy, Seed, Stream};
 use crate::identity::Identity;
 use crate::noise::quic::NetworkId;
@@ -48,14 +49,15 @@ fn v6(last: u8) -> SocketAddr {
 
 /// As much as there may be.
 fn much() -> Content {
-    let introducers: Vec<_> =
-        (0..3).map(|number| (NodeKey([number; 32]), if number == 0 { v4(9) } else { v6(number) })).collect();
-    let at: Vec<_> = (1..=7).map(v6).chain([v4(1)]).collect();
-    Content::Addresses { at, introducers }
+    let at = |number| if number == 0 { v4(9) } else { v6(number) };
+    let by = (0..3).map(|number| Contact::new(NodeKey([number; 32]), at(number)).unwrap()).collect();
+    let introduced = Some(Introduced { key: NodeKey([7; 32]), by });
+    let at: Vec<_> = (1..=5).map(v6).chain([v4(1)]).collect();
+    Content::Addresses { at, introduced }
 }
 
 fn little() -> Content {
-    Content::Addresses { at: vec![v4(1)], introducers: Vec::new() }
+    Content::Addresses { at: vec![v4(1)], introduced: None }
 }
 
 fn signer(of: &Identity, kind: RecordKind, day: Period) -> BlindedIdentity {

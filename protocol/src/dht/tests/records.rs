@@ -12,8 +12,8 @@ use sha2::Sha512;
 use super::{DAY, HOUR, NOON, identity, little, much, random, record, signer, v4, v6};
 use crate::dht::blinded::item_bytes;
 use crate::dht::{
-    BadRecord, BlindedId, Content, MAX_RECORD, MAX_TTL_ADDRESSES, MAX_TTL_BUNDLE, NodeKey, NotSigned, Period,
-    Prekey, Record, RecordKind, publishable,
+    BadRecord, BlindedId, Contact, Content, Introduced, MAX_RECORD, MAX_TTL_ADDRESSES, MAX_TTL_BUNDLE,
+    NodeKey, NotSigned, Period, Prekey, Record, RecordKind, publishable,
 };
 use crate::identity::PeerId;
 use crate::noise::quic::NetworkId;
@@ -33,7 +33,7 @@ fn bundle() -> Content {
 #[test]
 fn whoever_knows_the_id_reads_what_was_signed() {
     let owner = identity(1);
-    let nothing = Content::Addresses { at: Vec::new(), introducers: Vec::new() };
+    let nothing = Content::Addresses { at: Vec::new(), introduced: None };
     let empty = Content::Bundle { mailboxes: Vec::new(), prekey: None, devices: Vec::new() };
     for (kind, content) in [
         (RecordKind::Addresses, much()),
@@ -59,7 +59,7 @@ fn all_records_have_one_size_and_it_fits() {
     for (kind, content) in [
         (RecordKind::Addresses, much()),
         (RecordKind::Addresses, little()),
-        (RecordKind::Addresses, Content::Addresses { at: vec![v6(1)], introducers: Vec::new() }),
+        (RecordKind::Addresses, Content::Addresses { at: vec![v6(1)], introduced: None }),
         (RecordKind::Bundle, bundle()),
     ] {
         let record = signer(&owner, kind, DAY).sign(1, HOUR, &content, &mut random(1)).unwrap();
@@ -262,7 +262,7 @@ fn what_may_not_be_published_is_not_signed() {
     let signer = signer(&identity(1), RecordKind::Addresses, DAY);
     let sign = |at: &[&str]| {
         let at = at.iter().map(|address| address.parse().unwrap()).collect();
-        signer.sign(1, HOUR, &Content::Addresses { at, introducers: Vec::new() }, &mut random(1))
+        signer.sign(1, HOUR, &Content::Addresses { at, introduced: None }, &mut random(1))
     };
     for address in ["192.168.1.7:1", "10.0.0.1:1", "100.64.0.1:1", "[fe80::1]:1", "[fd00::1]:1", "0.0.0.0:1"]
     {
@@ -276,23 +276,29 @@ fn what_may_not_be_published_is_not_signed() {
     assert!(!publishable("127.0.0.1:1".parse().unwrap(), false));
     assert!(!publishable("[::ffff:192.168.1.1]:1".parse().unwrap(), false));
     assert_eq!(signer.sign(1, HOUR, &bundle(), &mut random(1)), Err(NotSigned::Kind));
-    let nine = Content::Addresses { at: (1..=9).map(v4).collect(), introducers: Vec::new() };
+    let nine = Content::Addresses { at: (1..=9).map(v4).collect(), introduced: None };
     assert_eq!(signer.sign(1, HOUR, &nine, &mut random(1)), Err(NotSigned::TooLarge));
 }
 
 #[test]
 fn of_all_that_is_known_what_may_be_said_and_fits_is_said() {
     let parse = |address: &str| address.parse().unwrap();
-    let key = |number| NodeKey([number; 32]);
     let known = [parse("192.168.1.7:1"), parse("[::ffff:192.0.2.1]:4242"), v4(1), parse("127.0.0.1:1")];
-    let introducers = [(key(1), parse("10.0.0.1:1")), (key(2), v6(2)), (key(2), v6(3))];
-    let said = Content::addresses(&known, &introducers);
-    assert_eq!(said, Content::Addresses { at: vec![v4(1)], introducers: vec![(key(2), v6(2))] });
+    let introducer = |number, at| Contact::new(NodeKey([number; 32]), at).unwrap();
+    let introduced = |by: &[Contact]| Some(Introduced { key: NodeKey([9; 32]), by: by.to_vec() });
+    let private = introducer(1, parse("10.0.0.1:1"));
+    let said = Content::addresses(&known, introduced(&[private, introducer(2, v6(2)), introducer(2, v6(3))]));
+    let expected = Content::Addresses { at: vec![v4(1)], introduced: introduced(&[introducer(2, v6(2))]) };
+    assert_eq!(said, expected);
+    let said = Content::addresses(&[v4(1)], introduced(&[private]));
+    assert_eq!(said, Content::Addresses { at: vec![v4(1)], introduced: None });
     let many: Vec<_> = (1..=20).map(v6).collect();
-    let introducers: Vec<_> = (1..=5).map(|number| (key(number), v6(number))).collect();
-    let said = Content::addresses(&many, &introducers);
-    let expected = Content::Addresses { at: many[..7].to_vec(), introducers: introducers[..3].to_vec() };
-    assert_eq!(said, expected, "eight and three of IPv6 are the one case that does not fit");
+    let by: Vec<_> = (1..=5).map(|number| introducer(number, v6(number))).collect();
+    let said = Content::addresses(&many, None);
+    assert_eq!(said, Content::Addresses { at: many[..8].to_vec(), introduced: None });
+    let said = Content::addresses(&many, introduced(&by));
+    let expected = Content::Addresses { at: many[..5].to_vec(), introduced: introduced(&by[..3]) };
+    assert_eq!(said, expected, "introducers go before the last addresses");
     let signer = signer(&identity(1), RecordKind::Addresses, DAY);
     assert!(signer.sign(1, HOUR, &said, &mut random(1)).is_ok());
     assert!(signer.sign(1, HOUR, &much(), &mut random(1)).is_ok());
@@ -303,9 +309,21 @@ fn what_an_owner_seals_of_other_peoples_networks_is_not_read() {
     // Signed past the checks, as an owner could who has another program.
     let owner = identity(1);
     let signer = signer(&owner, RecordKind::Addresses, DAY);
-    for at in [vec!["192.168.1.1:80"], vec!["198.51.100.1:1", "127.0.0.1:1"], vec!["198.51.100.1:1"; 9]] {
+    let by = |at: &str, count| {
+        let contact = Contact::new(NodeKey([1; 32]), at.parse().unwrap()).unwrap();
+        Some(Introduced { key: NodeKey([2; 32]), by: vec![contact; count] })
+    };
+    for (at, introduced) in [
+        (vec!["192.168.1.1:80"], None),
+        (vec!["198.51.100.1:1", "127.0.0.1:1"], None),
+        (vec!["198.51.100.1:1"; 9], None),
+        (vec![], by("192.168.1.1:80", 1)),
+        (vec!["198.51.100.1:1"], by("127.0.0.1:1", 1)),
+        (vec![], by("198.51.100.1:1", 0)),
+        (vec![], by("198.51.100.1:1", 4)),
+    ] {
         let at = at.iter().map(|address| address.parse().unwrap()).collect();
-        let content = Content::Addresses { at, introducers: Vec::new() };
+        let content = Content::Addresses { at, introduced };
         let record = signer.sign_unchecked(1, HOUR, &content, &mut random(1)).unwrap();
         let record = Record::parse(&record.encode()).unwrap();
         assert_eq!(signer.id().open(&record), Err(BadRecord::Content));

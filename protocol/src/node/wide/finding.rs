@@ -13,6 +13,8 @@ use crate::node::Node;
 const NEARER_FIRST: Duration = Duration::from_millis(700);
 /// How long until a search that found nothing is made again, while the peer is still wanted.
 const AGAIN: Duration = Duration::from_secs(3);
+/// Between two calls of one peer: what opens a NAT may be lost.
+const CALL_AGAIN: Duration = Duration::from_secs(2);
 /// Between two searches for those whom something waits for, once they were not found.
 const REVISIT: Duration = Duration::from_secs(10 * 60);
 
@@ -32,12 +34,20 @@ struct Sought {
     newest: u64,
     /// Whether the table has been searched without success.
     missed: bool,
+    /// When it was last called through others.
+    called: Option<Instant>,
 }
 
 impl Finding {
     /// A peer is wanted.
     fn want(&mut self, at: Instant, peer: PeerId) {
-        self.peers.entry(peer).or_insert(Sought { at: Some(at), lookup: None, newest: 0, missed: false });
+        self.peers.entry(peer).or_insert(Sought {
+            at: Some(at),
+            lookup: None,
+            newest: 0,
+            missed: false,
+            called: None,
+        });
     }
 
     /// A search is over.
@@ -122,12 +132,23 @@ impl Node {
     /// A record of a peer was found.
     pub(super) fn record_found(&mut self, now: Instant, wide: &mut Wide, peer: PeerId, record: &Record) {
         let id = BlindedId::new(&peer, record.kind(), record.period(), &wide.network);
-        let Ok(Content::Addresses { at, .. }) = id.open(record) else { return };
+        let Ok(Content::Addresses { at, introduced }) = id.open(record) else { return };
         if let Some(sought) = wide.finding.peers.get_mut(&peer) {
-            if record.sequence() <= sought.newest {
+            if record.sequence() < sought.newest {
                 return;
             }
+            let known = record.sequence() == sought.newest;
             sought.newest = record.sequence();
+            let rested = |at: Instant| now.saturating_duration_since(at) >= CALL_AGAIN;
+            if let Some(introduced) = introduced
+                && (!known || sought.called.is_none_or(rested))
+            {
+                sought.called = Some(now);
+                wide.call(now, peer, &introduced);
+            }
+            if known {
+                return;
+            }
         }
         let only_loopback = wide.only_loopback;
         let at: Vec<SocketAddr> =

@@ -4,6 +4,7 @@
 //! found, the peers that are looked for, the notes of codes, and whom to begin with. Mainline serves where no node is
 //! known yet.
 
+mod calling;
 mod finding;
 mod meeting;
 mod publishing;
@@ -19,6 +20,7 @@ use x25519_dalek::StaticSecret;
 
 pub use user::{NetworkView, WideConfig};
 
+use self::calling::Calls;
 use self::finding::Finding;
 use self::meeting::Notes;
 use self::publishing::Publishing;
@@ -60,6 +62,7 @@ pub(super) struct Wide {
     purposes: BTreeMap<LookupId, For>,
     stores: BTreeMap<StoreId, Stored>,
     finding: Finding,
+    calls: Calls,
     publishing: Publishing,
     notes: Notes,
     world: World,
@@ -97,10 +100,13 @@ impl Wide {
         let mut random = entropy.stream("table of nodes");
         let secret = StaticSecret::from(random.bytes::<32>());
         let datagrams = Datagrams::new(network, secret, entropy.stream("table datagrams"));
-        let dht = Dht::new(now, unix_time, datagrams.key(), config.public, entropy.stream("table machine"));
+        let machine = entropy.stream("table machine");
+        let mut dht = Dht::new(now, unix_time, datagrams.key(), config.public, machine);
+        dht.be_introduced(now, config.publish);
         Self {
             gate: Gate::new(now, &mut random),
             finding: Finding::default(),
+            calls: Calls::default(),
             publishing: Publishing::default(),
             notes: Notes::default(),
             world: World::new(now),
@@ -332,6 +338,9 @@ impl Node {
                 wide.notes.soon(now);
                 self.nearby_changed = true;
             }
+            DhtEvent::Introduced => wide.publishing.soon(now),
+            DhtEvent::Called { from, call } => wide.called(now, from, &call),
+            DhtEvent::Reached { nonce, at } => self.reached(now, wide, nonce, at),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Stored, Wide};
-use crate::dht::{BlindedIdentity, Content, Item, Period, RecordKind, publishable};
+use crate::dht::{BlindedIdentity, Content, Introduced, Item, Period, RecordKind, publishable};
 use crate::node::Node;
 
 /// How long records of addresses are good.
@@ -55,7 +55,9 @@ impl Node {
         wide.publishing.at = None;
         let mut at = wide.dht.reachable();
         at.retain(|address| publishable(*address, wide.only_loopback));
-        if at.is_empty() || !wide.config.publish {
+        let introduced = Introduced { key: wide.dht.key(), by: wide.dht.introducers() };
+        let introduced = Some(introduced).filter(|it| !it.by.is_empty());
+        if (at.is_empty() && introduced.is_none()) || !wide.config.publish {
             return;
         }
         wide.publishing.at = now.checked_add(EVERY);
@@ -64,7 +66,7 @@ impl Node {
         // Never the same twice, whatever the clock does.
         let sequence = unix_time.max(wide.publishing.sequence.saturating_add(1));
         wide.publishing.sequence = sequence;
-        let content = Content::addresses(&at, &[]);
+        let content = Content::addresses(&at, introduced);
         for period in [Period::of(unix_time), Period::nearer_neighbour(unix_time)] {
             let identity = BlindedIdentity::new(&wide.me, RecordKind::Addresses, period, &wide.network);
             let Ok(record) = identity.sign(sequence, GOOD_FOR, &content, &mut wide.random) else { continue };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::For;
-use crate::dht::{BlindedId, Mode, NodeId, NodeView, Period, RecordKind, Statistics};
+use crate::dht::{BlindedId, Contact, Mode, NodeId, NodeView, Period, RecordKind, Statistics};
 use crate::node::Node;
 
 /// How a node finds others beyond the local network.
@@ -37,6 +37,10 @@ pub struct NetworkView {
     pub observed: Vec<SocketAddr>,
     /// Those of them at which everyone can reach it.
     pub reachable: Vec<SocketAddr>,
+    /// Those who pass on calls to this node, as it is behind a NAT.
+    pub introducers: Vec<SocketAddr>,
+    /// How many others this node passes on calls to.
+    pub introduces: usize,
     /// Items that are stored here for others.
     pub stored: usize,
     /// How many nodes have taken the record under which this node is found.
@@ -59,6 +63,8 @@ impl Node {
             remembered: wide.remembered.clone(),
             observed: wide.dht.observed(),
             reachable: wide.dht.reachable(),
+            introducers: wide.dht.introducers().iter().map(Contact::address).collect(),
+            introduces: wide.dht.introduces(),
             stored: wide.dht.stored(),
             copies: wide.publishing.copies(),
             mainline: wide.config.mainline.then(|| wide.world.reached()),

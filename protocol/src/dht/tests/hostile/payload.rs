@@ -87,6 +87,27 @@ fn fields_of_the_wrong_length_are_refused() {
             dial_on.set_nonce(&[1; 16]);
             dial_on.set_to(&[230; 38]);
         }),
+        query(|mut root| root.set_register(&[1; 31])),
+        query(|root| {
+            let mut punch = root.init_punch();
+            punch.set_to(&[1; 32]);
+            punch.set_call(&[1; 143]);
+        }),
+        query(|root| {
+            let mut punch = root.init_punch();
+            punch.set_to(&[1; 33]);
+            punch.set_call(&[1; 144]);
+        }),
+        query(|root| {
+            let mut punch_on = root.init_punch_on();
+            punch_on.set_from(&[1; 7]);
+            punch_on.set_call(&[1; 144]);
+        }),
+        query(|root| {
+            let mut punch_on = root.init_punch_on();
+            punch_on.set_from(&[1; 6]);
+            punch_on.set_call(&[1; 145]);
+        }),
     ] {
         refused(&framed(&payload), Reason::Malformed);
     }
@@ -115,6 +136,8 @@ fn fields_of_the_wrong_length_are_refused() {
         answer(|root| {
             root.init_found().init_items(7);
         }),
+        answer(|mut root| root.set_at(&[1; 5])),
+        answer(|mut root| root.set_at(&[])),
     ] {
         refused_reply(&framed(&payload), Reason::Malformed);
     }
