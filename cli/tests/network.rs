@@ -252,6 +252,26 @@ fn peers_behind_two_routers_reach_each_other_by_their_ids() {
 }
 
 #[test]
+fn a_code_leads_through_two_routers() {
+    let Some(world) = World::with_routers(5, 2) else { return };
+    let [first, second, third, alice, bob] = world.machines();
+    let mut public = first.start(None, &["up", "--public"]);
+    public.wait_for("ready", |_| true);
+    let mut others = [second, third].map(|machine| machine.start(Some(first), &["up"]));
+    others.iter_mut().for_each(|up| drop(up.wait_for("ready", |_| true)));
+
+    let file = alice.node.file("film", [7; 100_000]);
+    let mut sender = alice.start(Some(first), &["send", text(&file)]);
+    let code = sender.wait_for("code", |_| true)["code"].as_str().unwrap().to_owned();
+    assert_eq!(code.split('-').count(), 5);
+    let into = bob.node.path("in");
+    let receiver = bob.start(Some(first), &["receive", "--yes", "--into", text(&into), &code]).end();
+    receiver.expect(0);
+    sender.end().expect(0);
+    assert_eq!(fs::read(into.join("film")).unwrap(), [7; 100_000]);
+}
+
+#[test]
 fn a_code_of_five_words_works_between_networks() {
     let Some(world) = World::make(4) else { return };
     let [first, other, alice, bob] = world.machines();

@@ -18,8 +18,8 @@ use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::{Signature, VerifyingKey};
 use hither_protocol::dht::{
     self as dht, Answer, BlindedId, BlindedIdentity, Call, Contact, Content, Cookie, Datagrams, Gate, Hour,
-    Introduced, Meeting, NodeId, NodeKey, Note, Opened, Period, Query, Record, RecordKind, Request, Response,
-    SealedCall, Statistics, Target, Transaction,
+    Introduced, MeetAt, Meeting, NodeId, NodeKey, Note, Opened, Period, Query, Record, RecordKind, Request,
+    Response, SealedCall, Statistics, Target, Transaction,
 };
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::noise::handshake::Handshake;
@@ -105,7 +105,7 @@ fn note() -> Note {
     let place: [u8; 16] = unhex(PLACE).try_into().unwrap();
     let meeting = Meeting::new(place, Hour(hour()), &NetworkId::default());
     let mut random = Entropy::new(Seed::new([4; 32])).stream("notes");
-    meeting.seal(&bob(), note_work(), UNIX_TIME, &[at()], &mut random).unwrap()
+    meeting.seal(&bob(), note_work(), UNIX_TIME, &MeetAt::Addresses(vec![at()]), &mut random).unwrap()
 }
 
 fn note_mark() -> [u8; 16] {
@@ -293,7 +293,7 @@ fn a_note_is_as_the_page_says() {
     ];
     let (header, salt) = (header.concat(), &note.sealed()[..8]);
     let mut content = [&[4], packed(at()).as_slice()].concat();
-    content.resize(48, 0);
+    content.resize(56, 0);
     let (place, hour) = (unhex(PLACE), hour().to_be_bytes());
     let input = [&place, hour.as_slice(), &network(), key.as_bytes(), &sequence, salt].concat();
     let content_key = blake3::derive_key("hither v1 dht note content", &input);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hither_protocol::dht::{Hour, Item, Meeting, Mode, Note};
+use hither_protocol::dht::{Hour, Item, MeetAt, Meeting, Mode, Note};
 use hither_protocol::entropy::{Entropy, Seed};
 use hither_protocol::identity::Identity;
 use hither_protocol::noise::quic::NetworkId;
@@ -136,7 +136,7 @@ fn a_flood_of_false_notes_does_not_keep_a_code_from_being_found() {
         let key = Identity::generate(&mut random);
         let mut search = meeting.search(&key.peer_id(), wanted);
         let work = std::iter::repeat_with(|| search.advance(1 << 16)).flatten().next().unwrap();
-        let at = ["99.1.2.3:4242".parse().unwrap()];
+        let at = MeetAt::Addresses(vec!["99.1.2.3:4242".parse().unwrap()]);
         meeting.seal(&key, work, 1, &at, &mut random).unwrap()
     };
     // The flood is there first, of as little work as is taken, from many nodes.

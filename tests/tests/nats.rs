@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use hither_protocol::dht::Mode;
-use hither_protocol::{Event, MessageState, NetworkView, Unreachable, WideConfig};
+use hither_protocol::{
+    Acceptance, Code, CodeFor, CodeOptions, Conflict, EnterFor, Event, MessageState, NetworkView,
+    Unreachable, WIDE_WORDS, WideConfig,
+};
 use hither_tests::host::RECEIVED;
 use hither_tests::link::LinkConfig;
 use hither_tests::nat::NatKind;
@@ -102,6 +105,55 @@ fn a_file_goes_straight_between_two_routers() {
     let past_them = |it: &Captured| public.contains(&it.from) || public.contains(&it.to);
     let bytes: usize = world.captured().iter().filter(|it| past_them(it)).map(|it| it.data.len()).sum();
     assert!(bytes < 100_000, "{bytes}");
+}
+
+#[test]
+fn a_code_leads_through_two_routers() {
+    for_seeds(3, |seed| {
+        let routers = [Some(NatKind::PortRestricted), Some(NatKind::PortRestricted)];
+        let (mut world, _, [alice, bob]) = network(seed, 4, routers);
+        world.disk(alice).put_file("/home/film", vec![7; 100_000]);
+        let purpose = CodeFor::Send { paths: vec!["/home/film".into()] };
+        let options = CodeOptions { words: WIDE_WORDS, ..CodeOptions::default() };
+        let id = world.ask(alice, |node, now| node.make_code(now, purpose, options)).unwrap();
+        world.expect(alice, "the code", LATER, |event| matches!(event, Event::CodeReady { .. }));
+        let code = Code::parse(&world.host(alice).node().unwrap().code(id).unwrap()).unwrap();
+        world.run_for(Duration::from_secs(5));
+        world.ask(bob, |node, now| node.enter_code(now, code, EnterFor::Receive)).unwrap();
+        let event = world.expect(bob, "the offer", LATER, |event| matches!(event, Event::Offered { .. }));
+        let Event::Offered { transfer, .. } = event else { unreachable!() };
+        let how = Acceptance { into: RECEIVED.into(), name: None, conflict: Conflict::Refuse };
+        world.ask(bob, |node, now| node.accept(now, transfer, how)).unwrap();
+        world.expect(bob, "the end", LATER, |event| matches!(event, Event::Finished { .. }));
+        assert_eq!(world.disk(bob).content(format!("{RECEIVED}/film")).unwrap().len(), 100_000);
+    });
+}
+
+#[test]
+fn who_does_not_publish_is_introduced_while_a_code_of_theirs_is_good() {
+    let (mut world, nodes, [alice]) = network(1, 3, [Some(NatKind::PortRestricted)]);
+    let bootstrap = vec![world.host(nodes[0]).address()];
+    let hidden = world.add_host_with("hidden", |setup| {
+        setup.segment = None;
+        setup.nat = Some(NatKind::PortRestricted);
+        setup.config.wide = Some(WideConfig { publish: false, public: false, mainline: false, bootstrap });
+    });
+    world.run_for(SETTLED);
+    assert!(view(&world, hidden).introducers.is_empty());
+    world.disk(hidden).put_file("/home/film", vec![7; 100]);
+    let purpose = CodeFor::Send { paths: vec!["/home/film".into()] };
+    let options = CodeOptions { words: WIDE_WORDS, ..CodeOptions::default() };
+    let id = world.ask(hidden, |node, now| node.make_code(now, purpose, options)).unwrap();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(view(&world, hidden).introducers.len(), 2);
+    // It is called by the code, and not by its id.
+    let peer = world.peer(hidden);
+    world.ask(alice, |node, now| node.connect(now, peer));
+    let not_found = |event: &Event| matches!(event, Event::Unreachable { why: Unreachable::NotFound, .. });
+    world.expect(alice, "that it is not found", LATER, not_found);
+    world.ask(hidden, |node, now| node.withdraw_code(now, id));
+    world.run_for(Duration::from_secs(5));
+    assert!(view(&world, hidden).introducers.is_empty());
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub use machine::{Dht, DhtEvent, LookupId, Mode, NodeView, Output, RequestId, St
 pub use message::{
     Answer, Cookie, Item, MAX_ADDRESSES, MAX_NODES, NOTES_OF_PAGE, Nonce, Query, Refusal, Request, Response,
 };
-pub use note::{BadNote, MAX_NOTE, MIN_WORK, Meeting, Note, Search, WANTED_WORK};
+pub use note::{BadNote, MAX_NOTE, MIN_WORK, MeetAt, Meeting, Note, Search, WANTED_WORK};
 pub use period::{Hour, Period};
 pub use record::{BadRecord, MAX_RECORD, MAX_TTL_ADDRESSES, MAX_TTL_BUNDLE, Record, RecordKind};
 pub use registry::{MAX_REGISTERED, REGISTERED_FOR, REGISTERED_OF_PREFIX};

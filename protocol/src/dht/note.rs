@@ -11,7 +11,7 @@ use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
 use zeroize::Zeroizing;
 
 use super::content::{only_loopback, plain, publishable, read_address, write_address};
-use super::id::Target;
+use super::id::{NodeKey, Target};
 use super::period::Hour;
 use super::record::{SALT, TAG};
 use crate::entropy::Stream;
@@ -28,9 +28,11 @@ pub const WANTED_WORK: u32 = 20;
 /// The most leading zero bits that a search can be set to: 2^32 numbers hold sixteen such on average.
 const MAX_WORK: u32 = 28;
 
-/// Bytes of addresses that a note holds: two of IPv6 and one of IPv4, or six of IPv4.
-const ROOM: usize = 48;
+/// Bytes that say where the maker is: enough for two addresses of IPv6 and two of IPv4, or for a key and two of IPv4.
+const ROOM: usize = 56;
 const SEALED: usize = SALT + ROOM + TAG;
+/// Begins what says that the maker is called through others; no address begins so.
+const THROUGH: u8 = 1;
 
 /// A note whose signature and work are right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,29 @@ pub struct Note {
     header: Header,
     sealed: Vec<u8>,
     signature: [u8; 64],
+}
+
+/// Where the maker of a code is met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MeetAt {
+    /// At any of these addresses.
+    Addresses(Vec<SocketAddr>),
+    /// By a [`Call`](super::Call), which the nodes at these addresses pass on.
+    Through {
+        /// The key by which they know the maker.
+        key: NodeKey,
+        /// Where they are: at least one.
+        by: Vec<SocketAddr>,
+    },
+}
+
+impl MeetAt {
+    /// The addresses in it, whosever they are.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        match self {
+            Self::Addresses(all) | Self::Through { by: all, .. } => all,
+        }
+    }
 }
 
 /// What a note says openly.
@@ -219,7 +244,7 @@ impl Meeting {
         Search { seed: seed(&self.target(), key), next: 0, wanted: wanted.clamp(MIN_WORK, MAX_WORK) }
     }
 
-    /// Makes a note: seals what may be published of `addresses`, in the order given, as much as fits.
+    /// Makes a note: seals what may be published of the addresses in `at`, in the order given, as much as fits.
     ///
     /// # Errors
     ///
@@ -229,14 +254,14 @@ impl Meeting {
         one_time: &Identity,
         work: u32,
         sequence: u64,
-        addresses: &[SocketAddr],
+        at: &MeetAt,
         random: &mut Stream,
     ) -> Result<Note, BadNote> {
         let header = Header { mark: self.mark, hour: self.hour, key: one_time.peer_id(), work, sequence };
         if !header.is_acceptable() {
             return Err(BadNote::Work);
         }
-        let mut content = self.content(addresses);
+        let mut content = content(at);
         let salt = random.bytes::<SALT>();
         self.cipher(&header, &salt)
             .encrypt_in_place(&[0; 12].into(), &header.bytes(), &mut content)
@@ -250,7 +275,7 @@ impl Meeting {
 
     /// Where whoever left a note is said to be. The addresses are all public or all loopback; whether they may be the
     /// latter, whoever dials them asks [`publishable`].
-    pub fn open(&self, note: &Note) -> Result<Vec<SocketAddr>, BadNote> {
+    pub fn open(&self, note: &Note) -> Result<MeetAt, BadNote> {
         let header = &note.header;
         if (header.mark, header.hour) != (self.mark, self.hour) {
             return Err(BadNote::Another);
@@ -260,31 +285,7 @@ impl Meeting {
         self.cipher(header, salt)
             .decrypt_in_place(&[0; 12].into(), &header.bytes(), &mut content)
             .map_err(|_| BadNote::Content)?;
-        let (mut rest, mut addresses) = (content.as_slice(), Vec::new());
-        while let Some(address) = read_address(&mut rest) {
-            addresses.push(address);
-        }
-        let only_loopback = only_loopback(addresses.iter());
-        let good = rest.iter().all(|byte| *byte == 0)
-            && addresses.iter().all(|address| publishable(*address, only_loopback));
-        if good { Ok(addresses) } else { Err(BadNote::Content) }
-    }
-
-    /// The addresses of a note, filled up with zeros.
-    fn content(&self, addresses: &[SocketAddr]) -> Vec<u8> {
-        let only_loopback = only_loopback(addresses.iter());
-        let mut content = Vec::with_capacity(ROOM + TAG);
-        for address in addresses.iter().map(|address| plain(*address)) {
-            if publishable(address, only_loopback) {
-                let before = content.len();
-                write_address(&mut content, address);
-                if content.len() > ROOM {
-                    content.truncate(before);
-                }
-            }
-        }
-        content.resize(ROOM, 0);
-        content
+        parse_content(&content).ok_or(BadNote::Content)
     }
 
     /// For one note. Its key encrypts nothing else, so its nonce is zero.
@@ -300,6 +301,49 @@ impl Meeting {
         let input = Zeroizing::new(input.concat());
         let key = Zeroizing::new(blake3::derive_key("hither v1 dht note content", &input));
         ChaCha20Poly1305::new((&*key).into())
+    }
+}
+
+/// What is sealed in a note, filled up with zeros.
+fn content(at: &MeetAt) -> Vec<u8> {
+    let addresses = at.addresses();
+    let only_loopback = only_loopback(addresses.iter());
+    let mut content = Vec::with_capacity(ROOM + TAG);
+    if let MeetAt::Through { key, .. } = at {
+        content.push(THROUGH);
+        content.extend_from_slice(&key.0);
+    }
+    for address in addresses.iter().map(|address| plain(*address)) {
+        if publishable(address, only_loopback) {
+            let before = content.len();
+            write_address(&mut content, address);
+            if content.len() > ROOM {
+                content.truncate(before);
+            }
+        }
+    }
+    content.resize(ROOM, 0);
+    content
+}
+
+fn parse_content(content: &[u8]) -> Option<MeetAt> {
+    let through = match content.split_first() {
+        Some((&THROUGH, rest)) => Some(rest.split_first_chunk()?),
+        _ => None,
+    };
+    let (mut rest, mut addresses) = (through.map_or(content, |(_, rest)| rest), Vec::new());
+    while let Some(address) = read_address(&mut rest) {
+        addresses.push(address);
+    }
+    let only_loopback = only_loopback(addresses.iter());
+    let good = rest.iter().all(|byte| *byte == 0)
+        && addresses.iter().all(|address| publishable(*address, only_loopback));
+    match through {
+        _ if !good => None,
+        None => Some(MeetAt::Addresses(addresses)),
+        Some((key, _)) => {
+            (!addresses.is_empty()).then_some(MeetAt::Through { key: NodeKey(*key), by: addresses })
+        }
     }
 }
 

@@ -87,8 +87,8 @@ impl Dht {
     }
 
     /// Asks who is at an address.
-    pub(super) fn greet(&mut self, now: Instant, to: SocketAddr, met: Met) {
-        let id = self.remember(now, Whom::Address(to), Purpose::Greet { met });
+    pub(super) fn greet(&mut self, now: Instant, to: SocketAddr, purpose: Purpose) {
+        let id = self.remember(now, Whom::Address(to), purpose);
         self.outputs.push_back(Output::Greet { id, to });
     }
 
@@ -199,11 +199,17 @@ impl Dht {
     /// Whoever is at an address says by which key it answers. Nothing is proven by that, so it is asked under it.
     pub fn handle_greeting(&mut self, now: Instant, id: RequestId, key: NodeKey) {
         let Some(asked) = self.take_asked(id) else { return };
-        if let (Whom::Address(address), Purpose::Greet { met }) = (asked.to, asked.purpose)
+        if let Whom::Address(address) = asked.to
             && key != self.key
             && let Some(contact) = Contact::new(key, address)
         {
-            self.admit(now, contact, met);
+            match asked.purpose {
+                Purpose::Greet { met } => self.admit(now, contact, met),
+                Purpose::Punch { to, nonce, call, .. } => {
+                    self.punch_at(now, contact, to, nonce, call, false);
+                }
+                _ => {}
+            }
         }
         self.go_on(now);
     }

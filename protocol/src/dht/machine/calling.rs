@@ -57,6 +57,16 @@ impl Dht {
         }
     }
 
+    /// The same where only the introducer's address is known.
+    pub fn punch_by(&mut self, now: Instant, by: SocketAddr, to: NodeKey, nonce: Nonce, call: SealedCall) {
+        let known = self.table.entries().map(|it| it.contact).find(|it| it.address() == by);
+        match known {
+            Some(contact) => self.punch_at(now, contact, to, nonce, call, false),
+            None => self.greet(now, by, Purpose::Punch { to, nonce, call, again: false }),
+        }
+        self.go_on(now);
+    }
+
     pub(super) fn punch_at(
         &mut self,
         now: Instant,

@@ -346,7 +346,8 @@ impl Dht {
             && let Some((address, tries)) = self.upkeep.waiting.pop_front()
         {
             self.upkeep.greeting.insert(address);
-            self.greet(now, address, Met::Joining(tries.saturating_add(1)));
+            let met = Met::Joining(tries.saturating_add(1));
+            self.greet(now, address, Purpose::Greet { met });
         }
     }
 

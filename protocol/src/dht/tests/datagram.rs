@@ -9,8 +9,8 @@ use x25519_dalek::StaticSecret;
 
 use crate::dht::{
     Answer, Contact, Cookie, Datagrams, Gate, Hour, Item, MAX_DATAGRAM, MAX_NODES, MAX_NOTE, MAX_RECORD,
-    MIN_REQUEST, MIN_WORK, Meeting, NodeKey, Nonce, Opened, Query, Reason, Refusal, ReplySlot, Request,
-    Response, SEALED_CALL, SealedCall, Statistics, Target, Transaction, is_ours,
+    MIN_REQUEST, MIN_WORK, MeetAt, Meeting, NodeKey, Nonce, Opened, Query, Reason, Refusal, ReplySlot,
+    Request, Response, SEALED_CALL, SealedCall, Statistics, Target, Transaction, is_ours,
 };
 use crate::entropy::{Entropy, Seed, Stream};
 use crate::noise::quic::NetworkId;
@@ -111,7 +111,9 @@ fn items() -> &'static [Item] {
             let meeting = Meeting::new([number; 16], Hour(500_000), &NetworkId::default());
             let key = super::identity(number);
             let work = meeting.search(&key.peer_id(), MIN_WORK).advance(u32::MAX).unwrap();
-            let note = meeting.seal(&key, work, 1, &[super::v4(number)], &mut stream(number)).unwrap();
+            let note = meeting
+                .seal(&key, work, 1, &MeetAt::Addresses(vec![super::v4(number)]), &mut stream(number))
+                .unwrap();
             [Item::Record(super::record(number, 1)), Item::Note(note)]
         };
         (0..8).flat_map(make).collect()

@@ -369,6 +369,24 @@ fn a_caller_learns_where_whoever_is_called_is_and_takes_nobodys_word_unasked() {
 }
 
 #[test]
+fn an_introducer_of_whom_only_the_address_is_known_is_asked_for_its_key() {
+    let mut caller = Machine::client(8);
+    let (known, other, to) = (node(3), node(20), NodeKey([1; 32]));
+    let call = caller.dht.new_call(caller.now);
+    let punch = Request::Punch { to, call: SOME_CALL };
+    caller.dht.punch_by(caller.now, known.address(), to, call.nonce, SOME_CALL);
+    let [(_, whom, request)] = caller.asks().try_into().unwrap();
+    assert_eq!((whom, request), (known, punch.clone()), "whoever is in the table is known");
+    caller.dht.punch_by(caller.now, other.address(), to, call.nonce, SOME_CALL);
+    let Some(Output::Greet { id, to: at }) = caller.dht.poll_output() else { panic!("no hello") };
+    assert_eq!(at, other.address());
+    caller.dht.handle_greeting(caller.now, id, other.key());
+    let [(_, whom, request)] = caller.asks().try_into().unwrap();
+    assert_eq!((whom, request), (other, punch));
+    assert!(caller.dht.nodes().iter().all(|it| it.contact != other), "it has not answered yet");
+}
+
+#[test]
 fn an_introducer_cannot_point_a_caller_into_its_own_network() {
     let mut caller = Machine::client(8);
     let call = caller.dht.new_call(caller.now);

@@ -1,11 +1,12 @@
 //! Notes: who can leave, find and read them, and what they cost.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::{NOON, identity, random, v4, v6};
-use crate::dht::{BadNote, Hour, MAX_NOTE, MIN_WORK, Meeting, Note};
+use crate::dht::{BadNote, Hour, MAX_NOTE, MIN_WORK, MeetAt, Meeting, NodeKey, Note};
 use crate::identity::Identity;
 use crate::noise::quic::NetworkId;
 
@@ -19,9 +20,17 @@ fn work(meeting: &Meeting, key: &Identity) -> u32 {
     meeting.search(&key.peer_id(), MIN_WORK).advance(u32::MAX).unwrap()
 }
 
-fn note(of: u8, addresses: &[std::net::SocketAddr]) -> Note {
+fn note(of: u8, addresses: &[SocketAddr]) -> Note {
+    note_of(of, &MeetAt::Addresses(addresses.to_vec()))
+}
+
+fn note_of(of: u8, at: &MeetAt) -> Note {
     let key = identity(of);
-    meeting().seal(&key, work(&meeting(), &key), 3, addresses, &mut random(of)).unwrap()
+    meeting().seal(&key, work(&meeting(), &key), 3, at, &mut random(of)).unwrap()
+}
+
+fn through(by: &[SocketAddr]) -> MeetAt {
+    MeetAt::Through { key: NodeKey([7; 32]), by: by.to_vec() }
 }
 
 #[test]
@@ -33,7 +42,7 @@ fn whoever_knows_the_place_reads_where_the_maker_is() {
     assert_eq!(note.target(), meeting().target());
     assert_eq!((note.key(), note.sequence()), (identity(1).peer_id(), 3));
     assert!(note.strength() >= MIN_WORK);
-    assert_eq!(meeting().open(&note), Ok(addresses.to_vec()));
+    assert_eq!(meeting().open(&note), Ok(MeetAt::Addresses(addresses.to_vec())));
     assert!(!note.encode().windows(16).any(|part| part == PLACE));
 }
 
@@ -45,15 +54,31 @@ fn all_notes_have_one_size_and_say_what_fits_and_may_be_said() {
         (vec![], vec![]),
         (vec![private, loopback, v4(1)], vec![v4(1)]),
         (vec![loopback], vec![loopback]),
-        (vec![v6(1), v6(2), v6(3), v4(1), v4(2)], vec![v6(1), v6(2), v4(1)]),
-        ((1..=8).map(v4).collect(), (1..=6).map(v4).collect()),
+        (vec![v6(1), v6(2), v6(3), v4(1), v4(2), v4(3)], vec![v6(1), v6(2), v4(1), v4(2)]),
+        ((1..=9).map(v4).collect(), (1..=8).map(v4).collect()),
     ];
     for (known, said) in cases {
         let note = note(1, &known);
-        assert!(note.encode().len() <= MAX_NOTE);
-        assert_eq!(note.encode().len(), 248);
-        assert_eq!(meeting().open(&note), Ok(said));
+        assert_eq!(note.encode().len(), MAX_NOTE);
+        assert_eq!(meeting().open(&note), Ok(MeetAt::Addresses(said)));
     }
+}
+
+#[test]
+fn a_maker_whom_nobody_reaches_names_those_who_introduce_it() {
+    let private = "192.168.1.7:1".parse().unwrap();
+    let cases = [
+        (vec![v4(1), v4(2), v4(3)], vec![v4(1), v4(2), v4(3)]),
+        (vec![v4(1), v6(1)], vec![v4(1)]),
+        (vec![v6(1), v6(2)], vec![v6(1)]),
+        (vec![private, v4(1)], vec![v4(1)]),
+    ];
+    for (known, said) in cases {
+        let note = note_of(1, &through(&known));
+        assert_eq!(note.encode().len(), MAX_NOTE);
+        assert_eq!(meeting().open(&Note::parse(&note.encode()).unwrap()), Ok(through(&said)));
+    }
+    assert_eq!(meeting().open(&note_of(1, &through(&[]))), Err(BadNote::Content));
 }
 
 #[test]
@@ -98,7 +123,7 @@ fn a_note_without_work_or_with_anothers_is_refused() {
         meeting.search(&key.peer_id(), MIN_WORK).advance(number + 1).is_none()
     });
     let too_little = too_little.unwrap();
-    assert_eq!(meeting.seal(&key, too_little, 1, &[v4(1)], &mut random(1)), Err(BadNote::Work));
+    assert_eq!(meeting.seal(&key, too_little, 1, &through(&[v4(1)]), &mut random(1)), Err(BadNote::Work));
     let parts = |mark, key: &Identity, work| {
         Note::from_parts(mark, hour, key.peer_id(), work, 3, sealed.clone(), signature)
     };

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{DAY, HOUR, NOON, identity, little, much, random, record, signer};
 use crate::dht::{
-    BlindedId, Content, Hour, Item, MIN_WORK, Meeting, NOTE_STAY, NOTES_OF_PAGE, NOTES_OF_PREFIX,
+    BlindedId, Content, Hour, Item, MIN_WORK, MeetAt, Meeting, NOTE_STAY, NOTES_OF_PAGE, NOTES_OF_PREFIX,
     NOTES_OF_TARGET, NodeId, Note, Period, RECORDS_OF_PREFIX, Record, RecordKind, Refusal, Store, Target,
 };
 use crate::noise::quic::NetworkId;
@@ -107,7 +107,7 @@ fn meeting(place: u8) -> Meeting {
 fn note_with(meeting: &Meeting, of: u8, sequence: u64, bits: u32) -> Note {
     let key = identity(of);
     let work = meeting.search(&key.peer_id(), bits).advance(u32::MAX).unwrap();
-    meeting.seal(&key, work, sequence, &[super::v4(1)], &mut random(of)).unwrap()
+    meeting.seal(&key, work, sequence, &MeetAt::Addresses(vec![super::v4(1)]), &mut random(of)).unwrap()
 }
 
 fn bundle(of: u8, sequence: u64) -> Record {
@@ -368,7 +368,7 @@ fn a_maker_has_one_note_at_a_place_and_renews_it() {
     assert_eq!(bench.put_note(&good), Ok(()));
     assert_eq!(bench.put_note(&older), Err(Refusal::Older));
     let key = identity(1);
-    let other = meeting.seal(&key, good.work(), 2, &[], &mut random(9)).unwrap();
+    let other = meeting.seal(&key, good.work(), 2, &MeetAt::Addresses(Vec::new()), &mut random(9)).unwrap();
     assert_eq!(bench.put_note(&other), Err(Refusal::Older));
     assert_eq!(bench.store.conflicting(), 1);
     assert_eq!(bench.notes(meeting.target()), [good]);

@@ -193,7 +193,7 @@ impl Node {
         let Some(made) = self.codes.made.remove(&id) else { return };
         let (place, card) = made.maker.meeting();
         self.cards.meet(Meet::Withdraw(place, card));
-        self.withdraw_note(card.key);
+        self.withdraw_note(now, card.key);
         self.links.answer_no_more_for(&card.key);
         self.close_code_links(now, id);
     }

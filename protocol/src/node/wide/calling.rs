@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Wide;
-use crate::dht::{Call, Introduced, Nonce, Reason, SealedCall, publishable};
+use crate::dht::{Call, Introduced, NodeKey, Nonce, Reason, SealedCall, publishable};
 use crate::identity::PeerId;
 use crate::node::Node;
+use crate::pairing::{Card, Found, Place};
 
 /// Calls that may still lead somewhere; the oldest makes room.
 const MAX_CALLS: usize = 64;
@@ -15,42 +16,91 @@ const MAX_CALLS: usize = 64;
 /// Who was called.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    made: VecDeque<(Nonce, PeerId)>,
+    made: VecDeque<(Nonce, Called)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Called {
+    Peer(PeerId),
+    /// Whoever left a card at the place of a code.
+    Maker(Place, Card),
 }
 
 impl Wide {
     /// Calls a peer through all who introduce it: each of them may be gone.
     pub(super) fn call(&mut self, now: Instant, peer: PeerId, introduced: &Introduced) {
-        let call = self.dht.new_call(now);
-        let Some(sealed) = call.seal(&peer, &introduced.key, &self.network, &mut self.random) else { return };
-        if self.calls.made.len() >= MAX_CALLS {
-            self.calls.made.pop_front();
-        }
-        self.calls.made.push_back((call.nonce, peer));
+        let Some((nonce, call)) = self.new_call(now, peer, &introduced.key, Called::Peer(peer)) else {
+            return;
+        };
         for by in &introduced.by {
             if publishable(by.address(), self.only_loopback) {
-                self.dht.punch(now, *by, introduced.key, call.nonce, sealed);
+                self.dht.punch(now, *by, introduced.key, nonce, call);
             }
         }
     }
 
-    /// Somebody calls. Only who knows this node's id can have sealed it.
+    /// Calls whoever left a card at the place of a code.
+    pub(super) fn call_maker(
+        &mut self,
+        now: Instant,
+        place: Place,
+        card: Card,
+        key: NodeKey,
+        by: &[SocketAddr],
+    ) {
+        let called = Called::Maker(place, card);
+        let Some((nonce, call)) = self.new_call(now, card.key, &key, called) else { return };
+        for by in by {
+            if publishable(*by, self.only_loopback) {
+                self.dht.punch_by(now, *by, key, nonce, call);
+            }
+        }
+    }
+
+    fn new_call(
+        &mut self,
+        now: Instant,
+        to: PeerId,
+        known_as: &NodeKey,
+        called: Called,
+    ) -> Option<(Nonce, SealedCall)> {
+        let call = self.dht.new_call(now);
+        let sealed = call.seal(&to, known_as, &self.network, &mut self.random)?;
+        if self.calls.made.len() >= MAX_CALLS {
+            self.calls.made.pop_front();
+        }
+        self.calls.made.push_back((call.nonce, called));
+        Some((call.nonce, sealed))
+    }
+
+    /// Somebody calls: this node by its id, or whoever made one of its codes. Only who knows that key can have sealed it.
     pub(super) fn called(&mut self, now: Instant, from: SocketAddr, call: &SealedCall) {
-        match Call::open(call, &self.me, &self.dht.key(), &self.network) {
+        let me = Some(&self.me).filter(|_| self.config.publish);
+        let known_as = self.dht.key();
+        let mut keys = me.into_iter().chain(self.notes.keys());
+        match keys.find_map(|key| Call::open(call, key, &known_as, &self.network)) {
             Some(call) => self.dht.answer_call(now, from, &call),
             None => self.dht.statistics_mut().refuse(Reason::Undecipherable),
         }
+    }
+
+    /// Whoever is to be found by anything is introduced, where there is a NAT.
+    pub(super) fn set_introduced(&mut self, now: Instant) {
+        let wanted = self.config.publish || self.notes.keys().next().is_some();
+        self.dht.be_introduced(now, wanted);
     }
 }
 
 impl Node {
     /// Whoever was called can be dialled now.
     pub(super) fn reached(&mut self, now: Instant, wide: &Wide, nonce: Nonce, at: SocketAddr) {
-        let peer = wide.calls.made.iter().find(|(made, _)| *made == nonce).map(|(_, peer)| *peer);
-        if let Some(peer) = peer
-            && publishable(at, wide.only_loopback)
-        {
-            self.dialler.learn(now, peer, at);
+        let called = wide.calls.made.iter().find(|(made, _)| *made == nonce).map(|(_, called)| *called);
+        match called.filter(|_| publishable(at, wide.only_loopback)) {
+            Some(Called::Peer(peer)) => self.dialler.learn(now, peer, at),
+            Some(Called::Maker(place, card)) => {
+                self.card_found(now, &Found { place, card, addresses: vec![at] });
+            }
+            None => {}
         }
     }
 }

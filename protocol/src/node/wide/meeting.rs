@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{For, Stored, Wide};
-use crate::dht::{Hour, Item, LookupId, Meeting, Note, Search, WANTED_WORK, publishable};
+use crate::dht::{Contact, Hour, Item, LookupId, MeetAt, Meeting, Note, Search, WANTED_WORK, publishable};
 use crate::identity::{Identity, PeerId};
 use crate::node::Node;
 use crate::pairing::{Card, Found, Place};
@@ -23,6 +23,10 @@ const EVERY: Duration = Duration::from_secs(10 * 60);
 const AGAIN: Duration = Duration::from_secs(5);
 /// Between two looks for the notes of a code.
 const LOOK: Duration = Duration::from_millis(2500);
+/// Between two calls of one maker: what opens a NAT may be lost.
+const CALL_AGAIN: Duration = Duration::from_secs(2);
+/// Makers that are called for one code, the first found: as many as are given a proof.
+const MAX_CALLED: usize = 32;
 
 /// Notes that are left and looked for.
 #[derive(Default)]
@@ -47,6 +51,8 @@ struct Wanted {
     pending: usize,
     lookups: Vec<LookupId>,
     hours: Vec<Hour>,
+    /// Who was called when.
+    called: BTreeMap<PeerId, Instant>,
 }
 
 impl Notes {
@@ -62,9 +68,20 @@ impl Notes {
         self.left.remove(&key);
     }
 
+    /// The keys of those that are good.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Arc<Identity>> {
+        self.left.values().map(|it| &it.key)
+    }
+
     /// A code was typed.
     pub(in crate::node) fn look_for(&mut self, now: Instant, place: Place) {
-        let wanted = Wanted { at: Some(now), pending: 0, lookups: Vec::new(), hours: Vec::new() };
+        let wanted = Wanted {
+            at: Some(now),
+            pending: 0,
+            lookups: Vec::new(),
+            hours: Vec::new(),
+            called: BTreeMap::new(),
+        };
         self.wanted.entry(place).or_insert(wanted);
     }
 
@@ -107,13 +124,15 @@ impl Node {
     pub(in crate::node) fn leave_note(&mut self, now: Instant, place: Place, key: &Arc<Identity>) {
         if let Some(wide) = &mut self.wide {
             wide.notes.leave(now, place, key);
+            wide.set_introduced(now);
         }
     }
 
     /// It is not any more.
-    pub(in crate::node) fn withdraw_note(&mut self, key: PeerId) {
+    pub(in crate::node) fn withdraw_note(&mut self, now: Instant, key: PeerId) {
         if let Some(wide) = &mut self.wide {
             wide.notes.withdraw(key);
+            wide.set_introduced(now);
         }
     }
 
@@ -151,10 +170,9 @@ impl Node {
     fn run_note(&mut self, now: Instant, wide: &mut Wide, key: PeerId) {
         let unix_time = self.unix_time(now);
         let hours = [Hour::of(unix_time), Hour::nearer_neighbour(unix_time)];
-        let mut at = wide.dht.reachable();
-        at.retain(|address| publishable(*address, wide.only_loopback));
+        let at = meet_at(wide);
         let Some(left) = wide.notes.left.get_mut(&key) else { return };
-        if at.is_empty() {
+        if at.addresses().is_empty() {
             // There is nowhere to be met; it is tried again when there is.
             left.at = now.checked_add(EVERY).unwrap_or(now);
             return;
@@ -209,12 +227,51 @@ impl Node {
 
     /// A note lies at a place where somebody looks.
     pub(super) fn note_found(&mut self, now: Instant, wide: &mut Wide, place: Place, note: &Note) {
-        let Ok(mut addresses) = Meeting::new(place.0, note.hour(), &wide.network).open(note) else { return };
-        let only_loopback = wide.only_loopback;
-        addresses.retain(|address: &SocketAddr| publishable(*address, only_loopback));
-        if addresses.is_empty() || wide.notes.left.contains_key(&note.key()) {
+        let Ok(at) = Meeting::new(place.0, note.hour(), &wide.network).open(note) else { return };
+        if wide.notes.left.contains_key(&note.key()) {
             return;
         }
-        self.card_found(now, &Found { place, card: Card { key: note.key() }, addresses });
+        let card = Card { key: note.key() };
+        match at {
+            MeetAt::Addresses(mut addresses) => {
+                addresses.retain(|address: &SocketAddr| publishable(*address, wide.only_loopback));
+                if !addresses.is_empty() {
+                    self.card_found(now, &Found { place, card, addresses });
+                }
+            }
+            MeetAt::Through { key, by } => {
+                let Some(wanted) = wide.notes.wanted.get_mut(&place) else { return };
+                if wanted.may_call(now, card.key) {
+                    wide.call_maker(now, place, card, key, &by);
+                }
+            }
+        }
+    }
+}
+
+impl Wanted {
+    /// Whether a maker is to be called now.
+    fn may_call(&mut self, now: Instant, maker: PeerId) -> bool {
+        let rested = |at: &Instant| now.saturating_duration_since(*at) >= CALL_AGAIN;
+        let may = match self.called.get(&maker) {
+            Some(at) => rested(at),
+            None => self.called.len() < MAX_CALLED,
+        };
+        if may {
+            self.called.insert(maker, now);
+        }
+        may
+    }
+}
+
+/// Where this node can be met: at its addresses, or else through those who introduce it.
+fn meet_at(wide: &Wide) -> MeetAt {
+    let mut at = wide.dht.reachable();
+    at.retain(|address| publishable(*address, wide.only_loopback));
+    let by: Vec<SocketAddr> = wide.dht.introducers().iter().map(Contact::address).collect();
+    if at.is_empty() && !by.is_empty() {
+        MeetAt::Through { key: wide.dht.key(), by }
+    } else {
+        MeetAt::Addresses(at)
     }
 }

@@ -338,7 +338,10 @@ impl Node {
                 wide.notes.soon(now);
                 self.nearby_changed = true;
             }
-            DhtEvent::Introduced => wide.publishing.soon(now),
+            DhtEvent::Introduced => {
+                wide.publishing.soon(now);
+                wide.notes.soon(now);
+            }
             DhtEvent::Called { from, call } => wide.called(now, from, &call),
             DhtEvent::Reached { nonce, at } => self.reached(now, wide, nonce, at),
         }
