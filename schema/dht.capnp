@@ -22,7 +22,7 @@ struct Query {
       to @10 :Data;          # 32 bytes: the key of whoever is registered
       call @11 :Data;        # 144 bytes: PROTOCOL.md says what
     }
-    punchOn :group {
+    punchOn :group {         # needs a cookie
       from @12 :Data;        # where the punch came from: 4 or 16 bytes of IP, 2 of port, big-endian
       call @13 :Data;        # the same
     }
@@ -63,4 +63,5 @@ enum Refusal {
   expired @2;                # its time is over, or has not come
   full @3;                   # stronger or nearer ones take all the room
   nobody @4;                 # nobody is known who could do it
+  unproven @5;               # a ping under the key comes first, to be answered
 }

@@ -34,6 +34,11 @@ impl Nat {
         Self { kind, ways: BTreeMap::new(), next_port: FIRST_PORT }
     }
 
+    /// Forgets whom it lets in.
+    pub(crate) fn restart(&mut self) {
+        self.ways.clear();
+    }
+
     /// The address of the host itself, behind the router.
     pub(crate) fn inside(port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 2)), port)

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use hither_protocol::dht::{Dht, DhtEvent, Item, LookupId, NodeKey, StoreId, Target};
+use hither_protocol::dht::{Dht, DhtEvent, Item, LookupId, NodeKey, Nonce, StoreId, Target};
 use hither_protocol::entropy::{Entropy, Seed};
 
 use crate::random::Random;
@@ -103,8 +103,8 @@ struct Peer {
     /// Whose machine it is, once they have done something.
     owner: Option<Owner>,
     stored: BTreeMap<StoreId, usize>,
-    /// Where those were said to be whom it called last.
-    reached: BTreeSet<SocketAddr>,
+    /// Where those are said to be whom it called.
+    callees: BTreeMap<Nonce, BTreeSet<SocketAddr>>,
     joined: Option<Duration>,
     /// Whom it was told of when it last started.
     told: Vec<SocketAddr>,
@@ -214,7 +214,7 @@ impl Swarm {
             over: BTreeMap::new(),
             owner: None,
             stored: BTreeMap::new(),
-            reached: BTreeSet::new(),
+            callees: BTreeMap::new(),
             joined: None,
             told: Vec::new(),
             sent: 0,
@@ -468,9 +468,10 @@ impl Swarm {
                     peer.stored.insert(store, copies);
                 }
                 DhtEvent::Joined => peer.joined = Some(at),
-                DhtEvent::Called { from, call } => self.called(index, from, &call),
-                DhtEvent::Reached { at, .. } => self.reached(index, at),
-                DhtEvent::Moved | DhtEvent::Introduced => {}
+                DhtEvent::Called { by, from, call } => self.called(index, by, from, &call),
+                DhtEvent::CalleeAt { nonce, at } => self.callee_at(index, nonce, at),
+                DhtEvent::Elsewhere => self.change_key(index),
+                DhtEvent::Moved | DhtEvent::Introducers => {}
             }
         }
         let peer = &mut self.peers[index.0];

@@ -16,6 +16,7 @@ use hither_protocol::{Node, Surroundings};
 use crate::disk::Disk;
 use crate::host::{Host, HostId, HostSetup};
 use crate::link::{Link, LinkConfig};
+use crate::nat::Nat;
 use crate::random::Random;
 use crate::seeds::how_to_repeat;
 use crate::transcript::Transcript;
@@ -179,11 +180,17 @@ impl World {
         }
     }
 
-    /// Moves a host to another address, as a new network gives it one, and tells its node. Gives the address.
+    /// Moves a host to another address, as a new network gives it one, and tells its node. Behind a router it is the router
+    /// that has another, which nobody says, and knows nothing of what it let through before. Gives the address.
     pub fn readdress(&mut self, id: HostId, address: SocketAddr) -> SocketAddr {
-        let old = std::mem::replace(&mut self.host_mut(id).address, address);
+        let host = self.host_mut(id);
+        let old = std::mem::replace(&mut host.address, address);
+        let behind = host.nat.as_mut().map(Nat::restart).is_some();
         self.by_address.remove(&old);
         self.by_address.insert(address, id);
+        if behind {
+            return address;
+        }
         self.ask(id, |node, now| node.handle_surroundings(now, Surroundings::Addresses(vec![address])));
         address
     }

@@ -1,5 +1,6 @@
 //! Nodes behind home routers: found by their ids, called through others, and reached where two routers allow it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hither_protocol::dht::Mode;
@@ -207,6 +208,26 @@ fn those_who_introduce_may_leave() {
         let now = view(&world, bob).introducers;
         assert!(now.len() == 2 && now.iter().all(|it| !by.contains(it)), "{now:?}");
         expect_message(&mut world, alice, bob, "by way of others");
+    });
+}
+
+#[test]
+fn who_introduces_a_friend_reaches_them() {
+    for_seeds(3, |seed| {
+        let (mut world, nodes, [bob]) = network(seed, 1, [Some(NatKind::PortRestricted)]);
+        world.befriend(&[nodes[0], bob]);
+        expect_message(&mut world, nodes[0], bob, "you are called by the one who would call you");
+    });
+}
+
+#[test]
+fn a_router_that_gets_another_address_is_found_there() {
+    for_seeds(3, |seed| {
+        let routers = [Some(NatKind::PortRestricted), Some(NatKind::PortRestricted)];
+        let (mut world, _, [alice, bob]) = network(seed, 6, routers);
+        world.readdress(bob, SocketAddr::from(([9, 9, seed as u8, 9], 4919)));
+        world.run_for(LATER);
+        expect_message(&mut world, alice, bob, "you have moved");
     });
 }
 

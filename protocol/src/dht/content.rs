@@ -75,7 +75,7 @@ impl Content {
         for contact in by() {
             if known.len() < MAX_INTRODUCERS
                 && publishable(contact.address(), only_loopback)
-                && !known.iter().any(|other| other.key() == contact.key())
+                && !known.iter().any(|other| is_alike(other, contact))
             {
                 known.push(*contact);
             }
@@ -97,7 +97,15 @@ impl Content {
     pub(super) fn is_bounded(&self) -> bool {
         match self {
             Self::Addresses { at, introduced } => {
-                let fits = |it: &Introduced| (1..=MAX_INTRODUCERS).contains(&it.by.len());
+                // Nobody is asked twice for one call, under other names.
+                let fits = |Introduced { by, .. }: &Introduced| {
+                    let mut pairs = by
+                        .iter()
+                        .enumerate()
+                        .flat_map(|(at, it)| by.iter().take(at).map(move |other| (it, other)));
+                    (1..=MAX_INTRODUCERS).contains(&by.len())
+                        && !pairs.any(|(one, other)| is_alike(one, other))
+                };
                 at.len() <= MAX_AT && introduced.as_ref().is_none_or(fits)
             }
             Self::Bundle { mailboxes, devices, .. } => {
@@ -114,6 +122,11 @@ impl Content {
         let only_loopback = only_loopback(all.iter());
         all.iter().all(|address| publishable(*address, only_loopback))
     }
+}
+
+/// Whether two are on one machine, or one.
+fn is_alike(one: &Contact, other: &Contact) -> bool {
+    one.key() == other.key() || one.address().ip() == other.address().ip()
 }
 
 /// Whether an address may stand in a record or a note: one that means the same everywhere. Where all there is is

@@ -38,11 +38,13 @@ const GLOBAL: Rates =
 /// For addresses on this machine or in its networks. Their prefixes say nothing.
 const LOCAL: Rates =
     Rates { address: Rate::new(500, 1000), prefix: Rate::new(1000, 2000), total: Rate::new(1000, 2000) };
-/// For calls to those whom this node introduces: a call takes a few, and a client that is called costs its own.
-const PUNCHES: Rates =
-    Rates { address: Rate::new(1, 10), prefix: Rate::new(3, 30), total: Rate::new(20, 100) };
-/// For calls to this node, by introducer: each may lead to two pings.
-const CALLS: Rates = Rates { address: Rate::new(2, 20), prefix: Rate::new(2, 20), total: Rate::new(4, 40) };
+/// For what others cause here that goes to somebody else, by whoever causes it: calls that are passed on, keys that are to
+/// be shown.
+const CAUSED: Rates =
+    Rates { address: Rate::new(1, 10), prefix: Rate::new(3, 30), total: Rate::new(100, 300) };
+/// For calls to one client, by client, and for those to this node, by introducer: each may lead to two pings.
+const CALLS: Rates =
+    Rates { address: Rate::new(2, 20), prefix: Rate::new(6, 60), total: Rate::new(100, 300) };
 /// Buckets of a kind that are kept at most. A full one is not kept, and where all together may take 500 tokens a second
 /// and 1000 at once, no more than 1100 are ever less than full: this is the bound if the rates change.
 const MAX_BUCKETS: usize = 4096;
@@ -163,12 +165,12 @@ impl Lane {
         Self { total, addresses: Buckets::new(address), prefixes: Buckets::new(prefix), all: now }
     }
 
-    /// The buckets of calls that are passed on.
-    pub(super) fn of_punches(now: Instant) -> Self {
-        Self::new(now, PUNCHES)
+    /// The buckets of those who cause something to go to others.
+    pub(super) fn of_caused(now: Instant) -> Self {
+        Self::new(now, CAUSED)
     }
 
-    /// The buckets of calls to this node.
+    /// The buckets of those who are called, or of those who pass calls on.
     pub(super) fn of_calls(now: Instant) -> Self {
         Self::new(now, CALLS)
     }

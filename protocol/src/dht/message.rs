@@ -141,4 +141,6 @@ pub enum Refusal {
     Full,
     /// Nobody is known who could do it.
     Nobody,
+    /// A ping under the key comes first, and is to be answered. Then it is to be asked for again.
+    Unproven,
 }

@@ -51,6 +51,8 @@ pub(super) struct Observed {
     strangers: [BTreeSet<Prefix>; 2],
     /// What others agree on, for IPv4 and for IPv6.
     agreed: [Option<SocketAddr>; 2],
+    /// What they agreed on last of the world's addresses, as far as it was looked at.
+    last: [Option<IpAddr>; 2],
 }
 
 impl Observed {
@@ -183,10 +185,38 @@ impl Observed {
         }
     }
 
-    /// Whether something is between this node and the world that may close: no address of the machine itself can be reached
-    /// by everyone.
-    pub(super) fn is_behind_nat(&self, few: bool) -> bool {
-        !self.public && !self.reachable(few).any(|address| self.own.contains(&address))
+    /// Whether something may close the way to this node: in IPv4 or in IPv6 others see it at an address that is not the
+    /// machine's own, or that not everyone can reach, or each at another. `None` as long as nobody in the world has said.
+    pub(super) fn is_behind_nat(&self, few: bool) -> Option<bool> {
+        if self.public {
+            return Some(false);
+        }
+        let is_global = |seen: &SocketAddr| Scope::of(seen.ip()) == Scope::Global;
+        let mut behind = None;
+        for (family, agreed) in self.agreed.iter().enumerate() {
+            if self.votes.values().any(|(seen, _)| is_of(family, seen.ip()) && is_global(seen)) {
+                let open = agreed.is_some_and(|it| self.own.contains(&it) && self.is_reachable(it, few));
+                behind = Some(behind == Some(true) || !open);
+            }
+        }
+        behind
+    }
+
+    /// Whether others have come to see this node at another IP, since this was asked last: that may be in another network,
+    /// where another port is another whim of one router.
+    pub(super) fn is_elsewhere(&mut self) -> bool {
+        let mut elsewhere = false;
+        for (last, agreed) in self.last.iter_mut().zip(&self.agreed) {
+            if let Some(ip) = agreed.map(|it| it.ip()).filter(|ip| Scope::of(*ip) == Scope::Global) {
+                elsewhere |= last.replace(ip).is_some_and(|last| last != ip);
+            }
+        }
+        elsewhere
+    }
+
+    /// Those of the addresses that others agree on which mean something everywhere.
+    pub(super) fn agreed_globally(&self) -> impl Iterator<Item = SocketAddr> {
+        self.agreed().filter(|it| Scope::of(it.ip()) == Scope::Global)
     }
 
     /// Whether someone at `to` can be told that this node can be asked in turn.

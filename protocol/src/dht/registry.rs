@@ -10,10 +10,11 @@ use super::id::{Contact, NodeKey};
 pub const REGISTERED_FOR: Duration = Duration::from_secs(80);
 /// Clients that are registered at most.
 pub const MAX_REGISTERED: usize = 1024;
-/// Those of one prefix: all whom a carrier's NAT has behind one address count as one neighbourhood.
+/// Those of one /24 or /48: all whom a carrier's NAT has behind one address count as one neighbourhood.
 pub const REGISTERED_OF_PREFIX: usize = 64;
 
-/// Clients by their keys.
+/// Clients by their keys. Nobody gets in, or to another address, who has not shown there that the key is theirs: keys are
+/// no secrets.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     held: BTreeMap<NodeKey, Registered>,
@@ -25,37 +26,25 @@ struct Registered {
     until: Instant,
 }
 
-/// What comes of a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Registering {
-    /// It is good.
-    Held,
-    /// Another address is registered under this key. Whoever asked has to show that the key is theirs.
-    Elsewhere,
-    /// There is no room.
-    Full,
-}
-
 impl Registry {
-    /// Somebody at an address, to whom the address is proven to belong, wants to be called there. Keys are told to nobody
-    /// before they are registered, so whoever comes first is believed.
-    pub(super) fn register(&mut self, now: Instant, contact: Contact) -> Registering {
-        if let Some(known) = self.held.get_mut(&contact.key()).filter(|it| it.until > now) {
-            if known.contact != contact {
-                return Registering::Elsewhere;
-            }
-            known.until = until(now);
-            return Registering::Held;
-        }
-        if self.insert(now, contact) { Registering::Held } else { Registering::Full }
+    /// Somebody wants to be called at an address. Gives whether they are registered there: then it is good for longer.
+    pub(super) fn extend(&mut self, now: Instant, contact: &Contact) -> bool {
+        let known = self.held.get_mut(&contact.key()).filter(|it| it.contact == *contact && it.until > now);
+        known.map(|known| known.until = until(now)).is_some()
     }
 
-    /// Whoever holds the key was asked there, and answered.
+    /// Whether there is room for one more like this.
+    pub(super) fn has_room(&mut self, now: Instant, contact: &Contact) -> bool {
+        self.forget_expired(now);
+        let others = || self.held.values().filter(|it| it.contact.key() != contact.key());
+        let like = others().filter(|it| is_like(&it.contact, contact)).count();
+        like < REGISTERED_OF_PREFIX && others().count() < MAX_REGISTERED
+    }
+
+    /// Whoever holds the key was asked at an address, and answered there.
     pub(super) fn proven(&mut self, now: Instant, contact: Contact) {
-        if let Some(before) = self.held.remove(&contact.key())
-            && !self.insert(now, contact)
-        {
-            self.held.insert(before.contact.key(), before);
+        if self.has_room(now, &contact) {
+            self.held.insert(contact.key(), Registered { contact, until: until(now) });
         }
     }
 
@@ -77,18 +66,15 @@ impl Registry {
     pub(super) fn len(&self) -> usize {
         self.held.len()
     }
+}
 
-    fn insert(&mut self, now: Instant, contact: Contact) -> bool {
-        self.forget_expired(now);
-        let prefix = |it: &Contact| Prefix::counted(it.address().ip());
-        let like = self.held.values().filter(|it| prefix(&it.contact) == prefix(&contact)).count();
-        let crowded = prefix(&contact).is_some() && like >= REGISTERED_OF_PREFIX;
-        if crowded || self.held.len() >= MAX_REGISTERED {
-            return false;
-        }
-        self.held.insert(contact.key(), Registered { contact, until: until(now) });
-        true
-    }
+/// Whether two are neighbours: in one /24 of IPv4, or one /48 of IPv6, of which many people have a whole one.
+fn is_like(one: &Contact, other: &Contact) -> bool {
+    let neighbourhood = |it: &Contact| match Prefix::counted(it.address().ip())? {
+        Prefix::V6([a, b, c, d, e, f, _]) => Some(Prefix::V6([a, b, c, d, e, f, 0])),
+        prefix @ Prefix::V4(_) => Some(prefix),
+    };
+    neighbourhood(one).is_some_and(|prefix| neighbourhood(other) == Some(prefix))
 }
 
 fn until(now: Instant) -> Instant {

@@ -128,6 +128,7 @@ pub(crate) fn encode_response(said: &Response) -> Vec<u8> {
                 Refusal::Expired => schema::Refusal::Expired,
                 Refusal::Full => schema::Refusal::Full,
                 Refusal::Nobody => schema::Refusal::Nobody,
+                Refusal::Unproven => schema::Refusal::Unproven,
             }),
             Answer::At(address) => root.set_at(&pack_address(*address)),
         }
@@ -165,6 +166,7 @@ pub(crate) fn parse_response(bytes: &[u8]) -> Result<(Response, u64), Malformed>
             schema::Refusal::Expired => Refusal::Expired,
             schema::Refusal::Full => Refusal::Full,
             schema::Refusal::Nobody => Refusal::Nobody,
+            schema::Refusal::Unproven => Refusal::Unproven,
         }),
         response::At(address) => Answer::At(unpack_address(address?)?),
     };

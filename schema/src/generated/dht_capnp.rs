@@ -2862,6 +2862,7 @@ pub enum Refusal {
     Expired = 2,
     Full = 3,
     Nobody = 4,
+    Unproven = 5,
 }
 
 impl ::capnp::introspect::Introspect for Refusal {
@@ -2879,6 +2880,7 @@ impl ::core::convert::TryFrom<u16> for Refusal {
             2 => ::core::result::Result::Ok(Self::Expired),
             3 => ::core::result::Result::Ok(Self::Full),
             4 => ::core::result::Result::Ok(Self::Nobody),
+            5 => ::core::result::Result::Ok(Self::Unproven),
             n => ::core::result::Result::Err(::capnp::NotInSchema(n)),
         }
     }
@@ -2891,7 +2893,7 @@ impl ::capnp::traits::HasTypeId for Refusal {
     const TYPE_ID: u64 = 0xb6e0_b93c_eae0_d23eu64;
 }
 mod refusal {
-pub(crate) static ENCODED_NODE: [::capnp::Word; 37] = [
+pub(crate) static ENCODED_NODE: [::capnp::Word; 42] = [
     ::capnp::word(0, 0, 0, 0, 5, 0, 6, 0),
     ::capnp::word(62, 210, 224, 234, 60, 185, 224, 182),
     ::capnp::word(10, 0, 0, 0, 2, 0, 0, 0),
@@ -2901,34 +2903,39 @@ pub(crate) static ENCODED_NODE: [::capnp::Word; 37] = [
     ::capnp::word(21, 0, 0, 0, 146, 0, 0, 0),
     ::capnp::word(29, 0, 0, 0, 7, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(25, 0, 0, 0, 127, 0, 0, 0),
+    ::capnp::word(25, 0, 0, 0, 151, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(100, 104, 116, 46, 99, 97, 112, 110),
     ::capnp::word(112, 58, 82, 101, 102, 117, 115, 97),
     ::capnp::word(108, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 1, 0, 1, 0),
-    ::capnp::word(20, 0, 0, 0, 1, 0, 2, 0),
+    ::capnp::word(24, 0, 0, 0, 1, 0, 2, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(53, 0, 0, 0, 58, 0, 0, 0),
+    ::capnp::word(65, 0, 0, 0, 58, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(1, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(45, 0, 0, 0, 50, 0, 0, 0),
+    ::capnp::word(57, 0, 0, 0, 50, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(2, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(37, 0, 0, 0, 66, 0, 0, 0),
+    ::capnp::word(49, 0, 0, 0, 66, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(3, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(29, 0, 0, 0, 42, 0, 0, 0),
+    ::capnp::word(41, 0, 0, 0, 42, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(4, 0, 0, 0, 0, 0, 0, 0),
-    ::capnp::word(21, 0, 0, 0, 58, 0, 0, 0),
+    ::capnp::word(33, 0, 0, 0, 58, 0, 0, 0),
+    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
+    ::capnp::word(5, 0, 0, 0, 0, 0, 0, 0),
+    ::capnp::word(25, 0, 0, 0, 74, 0, 0, 0),
     ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
     ::capnp::word(99, 111, 111, 107, 105, 101, 0, 0),
     ::capnp::word(111, 108, 100, 101, 114, 0, 0, 0),
     ::capnp::word(101, 120, 112, 105, 114, 101, 100, 0),
     ::capnp::word(102, 117, 108, 108, 0, 0, 0, 0),
     ::capnp::word(110, 111, 98, 111, 100, 121, 0, 0),
+    ::capnp::word(117, 110, 112, 114, 111, 118, 101, 110),
+    ::capnp::word(0, 0, 0, 0, 0, 0, 0, 0),
 ];
 pub(crate) fn get_annotation_types(child_index: Option<u16>, index: u32) -> ::capnp::introspect::Type {
     ::capnp::introspect::panic_invalid_annotation_indices(child_index, index)

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hither_protocol::dht::{Call, Content, Introduced, Item, SealedCall};
+use hither_protocol::dht::{Call, Content, Introduced, Item, Nonce, SealedCall};
 use hither_protocol::noise::quic::NetworkId;
 
-use super::cases::{SEARCH, Searches, publish};
+use super::cases::{BETWEEN, SEARCH, Searches, publish};
 use super::{PeerIndex, Setup, Swarm, Wire};
 
 /// How long a call may take.
@@ -14,23 +14,27 @@ const CALL: Duration = Duration::from_secs(3);
 /// How often somebody is called, if in vain.
 const TRIES: usize = 3;
 
-/// A network in which one of three is behind a NAT, and so many calls from each of those to another.
+/// Somebody who is found and called by another.
+struct Pair {
+    who: PeerIndex,
+    whom: PeerIndex,
+    introduced: Option<Introduced>,
+    reached: bool,
+}
+
+/// A network in which one of three is behind a NAT, and so many calls from one of those to another.
 pub fn calls(seed: u64, wire: Wire, nodes: usize, count: usize) -> Searches {
     let setup = |number| Setup { behind_nat: number >= 5 && number % 3 == 0, ..Setup::default() };
     let mut swarm = Swarm::grown(seed, wire, nodes, setup);
     swarm.be_introduced();
     publish(&mut swarm);
     let hidden: Vec<PeerIndex> = swarm.up().into_iter().filter(|index| swarm.is_hidden(*index)).collect();
-    let mut searches = Searches::default();
-    let some = |swarm: &mut Swarm| hidden[swarm.random.below(hidden.len() as u64) as usize];
-    while searches.of < count {
-        let (who, whom) = (some(&mut swarm), some(&mut swarm));
-        if who != whom {
-            searches.of += 1;
-            searches.found += usize::from(swarm.call(who, whom));
-        }
+    let mut pairs = swarm.found_pairs(&hidden, count);
+    for _ in 0..TRIES {
+        swarm.call(&mut pairs);
     }
-    searches
+    let found = pairs.iter().filter(|pair| pair.reached).count();
+    Searches { of: pairs.len(), found, ..Searches::default() }
 }
 
 impl Swarm {
@@ -49,22 +53,43 @@ impl Swarm {
         self.peers[index.0].heard_from.is_some()
     }
 
-    /// Has someone find and call another, perhaps several times. Gives whether each has learnt where the other is, and
-    /// both NATs let them in.
-    pub fn call(&mut self, who: PeerIndex, whom: PeerIndex) -> bool {
-        let lookup = self.look_for(who, whom);
+    /// So many who look for another, and what introducers they find.
+    fn found_pairs(&mut self, among: &[PeerIndex], count: usize) -> Vec<Pair> {
+        let mut under_way = Vec::new();
+        while under_way.len() < count {
+            let [who, whom] = [(); 2].map(|()| among[self.random.below(among.len() as u64) as usize]);
+            if who != whom {
+                under_way.push((who, whom, self.look_for(who, whom)));
+                self.run_for(BETWEEN);
+            }
+        }
         self.run_for(SEARCH);
-        let Some((_, items)) = self.outcome(who, lookup) else { return false };
-        let Some(introduced) = items.iter().find_map(|item| self.introduced(whom, item)) else {
-            return false;
-        };
-        (0..TRIES).any(|_| {
-            self.punch(who, whom, &introduced);
-            self.run_for(CALL);
-            let (here, there) = (self.address(who), self.address(whom));
-            let reached = self.peers[who.0].reached.contains(&there);
-            reached && self.lets_in(who, there) && self.lets_in(whom, here)
-        })
+        let mut pairs = Vec::new();
+        for (who, whom, lookup) in under_way {
+            let items = self.outcome(who, lookup).map(|(_, items)| items).unwrap_or_default();
+            let introduced = items.iter().find_map(|item| self.introduced(whom, item));
+            pairs.push(Pair { who, whom, introduced, reached: false });
+        }
+        pairs
+    }
+
+    /// Has those call who have not reached the other yet: where they have learnt where that is, and its NAT lets them in.
+    fn call(&mut self, pairs: &mut [Pair]) {
+        let mut called = Vec::new();
+        for pair in pairs.iter_mut().filter(|pair| !pair.reached) {
+            if let Some(introduced) = &pair.introduced {
+                let nonce = self.punch(pair.who, pair.whom, introduced);
+                called.push((nonce, pair));
+                self.run_for(BETWEEN);
+            }
+        }
+        self.run_for(CALL);
+        for (nonce, pair) in called {
+            let (here, there) = (self.address(pair.who), self.address(pair.whom));
+            let callees = &self.peers[pair.who.0].callees;
+            let learnt = callees.get(&nonce).is_some_and(|callees| callees.contains(&there));
+            pair.reached = learnt && self.lets_in(pair.whom, here);
+        }
     }
 
     fn introduced(&mut self, whom: PeerIndex, item: &Item) -> Option<Introduced> {
@@ -75,8 +100,7 @@ impl Swarm {
         }
     }
 
-    fn punch(&mut self, who: PeerIndex, whom: PeerIndex, introduced: &Introduced) {
-        self.peers[who.0].reached.clear();
+    fn punch(&mut self, who: PeerIndex, whom: PeerIndex, introduced: &Introduced) -> Nonce {
         let call = self.ask(who, |dht, now| dht.new_call(now));
         let peer = self.owner(whom).identity.peer_id();
         let random = &mut self.owner(who).random;
@@ -84,23 +108,24 @@ impl Swarm {
         for by in introduced.by.clone() {
             self.ask(who, |dht, now| dht.punch(now, by, introduced.key, call.nonce, sealed));
         }
+        call.nonce
     }
 
     /// Somebody is called: its owner reads by whom.
-    pub(super) fn called(&mut self, index: PeerIndex, from: SocketAddr, call: &SealedCall) {
+    pub(super) fn called(&mut self, index: PeerIndex, by: SocketAddr, from: SocketAddr, call: &SealedCall) {
         let now = self.instant();
         let key = self.dht(index).key();
         let call = Call::open(call, &self.owner(index).identity, &key, &NetworkId::default());
         if let (Some(call), Some(dht)) = (call, &mut self.peers[index.0].dht) {
-            dht.answer_call(now, from, &call);
+            dht.answer_call(now, by, from, &call);
         }
     }
 
     /// Whoever was called is said to be somewhere, and is sent something there.
-    pub(super) fn reached(&mut self, index: PeerIndex, at: SocketAddr) {
+    pub(super) fn callee_at(&mut self, index: PeerIndex, nonce: Nonce, at: SocketAddr) {
         let now = self.now;
         let peer = &mut self.peers[index.0];
-        peer.reached.insert(at);
+        peer.callees.entry(nonce).or_default().insert(at);
         if let Some(heard_from) = &mut peer.heard_from {
             heard_from.insert(at, now);
         }

@@ -8,7 +8,7 @@ use super::{Outcome, PeerIndex, Sessions, Setup, Swarm, Wire};
 /// How long a search may take before it counts as lost.
 pub(super) const SEARCH: Duration = Duration::from_secs(20);
 /// Between two searches.
-const BETWEEN: Duration = Duration::from_millis(50);
+pub(super) const BETWEEN: Duration = Duration::from_millis(50);
 /// How often people publish where they are.
 const PUBLISHED: Duration = Duration::from_secs(20 * 60);
 

@@ -67,6 +67,16 @@ impl Edge {
         }))
     }
 
+    /// Becomes another's: under a new key, if there are any here.
+    fn renew(&mut self) -> Option<NodeKey> {
+        if let Self::Sealed(sealed) = self {
+            sealed.datagrams.renew();
+            sealed.asked.clear();
+            sealed.transactions.clear();
+        }
+        self.key()
+    }
+
     pub(super) fn key(&self) -> Option<NodeKey> {
         match self {
             Self::Open => None,
@@ -85,6 +95,17 @@ impl Swarm {
         };
         let machine = peer.dht.iter().flat_map(|dht| dht.statistics().refused());
         edge.into_iter().chain(machine).collect()
+    }
+
+    /// A node may be in another network, and goes by another key there.
+    pub(super) fn change_key(&mut self, index: PeerIndex) {
+        let now = self.instant();
+        let other = NodeKey(self.random.bytes(32).try_into().expect("32 bytes"));
+        let peer = &mut self.peers[index.0];
+        let key = peer.edge.renew().unwrap_or(other);
+        if let Some(dht) = &mut peer.dht {
+            dht.change_key(now, key);
+        }
     }
 
     pub(super) fn send_output(&mut self, index: PeerIndex, output: Output) {

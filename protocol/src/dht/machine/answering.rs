@@ -11,7 +11,7 @@ use crate::dht::message::{Answer, Cookie, Item, MAX_NODES, Nonce, Query, Refusal
 use crate::dht::statistics::Reason;
 
 /// Requests that others may cause in a minute: dial-backs that are passed on or carried out.
-pub(super) const CAUSED: u32 = 120;
+const CAUSED: u32 = 120;
 
 impl Dht {
     /// A query came from an address. `proven` says that the cookie with it shows that whoever asks is there; `cookie`
@@ -27,7 +27,7 @@ impl Dht {
         let mode = self.mode();
         let Query { server, request } = query;
         // Whoever was called comes through a way that the call has made.
-        let called = matches!(request, Request::Ping(Some(nonce)) if self.reached(now, nonce, from));
+        let called = matches!(request, Request::Ping(Some(nonce)) if self.callee_at(now, nonce, from));
         if !called {
             self.observed.heard(now, from);
         }
@@ -55,6 +55,7 @@ impl Dht {
             | Request::DialOn { .. }
             | Request::Register(_)
             | Request::Punch { .. }
+            | Request::PunchOn { .. }
                 if !proven =>
             {
                 Answer::Refused(Refusal::Cookie)
@@ -138,6 +139,6 @@ fn reason(why: Refusal) -> Reason {
         Refusal::Cookie => Reason::NoCookie,
         Refusal::Older => Reason::Older,
         Refusal::Expired => Reason::Expired,
-        Refusal::Full | Refusal::Nobody => Reason::Full,
+        Refusal::Full | Refusal::Nobody | Refusal::Unproven => Reason::Full,
     }
 }

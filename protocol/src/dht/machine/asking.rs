@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::upkeep::Met;
-use super::{Dht, LookupId, Output, RequestId, StoreId};
+use super::{Dht, DhtEvent, LookupId, Output, RequestId, StoreId};
 use crate::dht::address::Scope;
 use crate::dht::call::SealedCall;
 use crate::dht::id::{Contact, NodeKey};
@@ -55,14 +55,14 @@ pub(super) enum Purpose {
     Prove,
     /// A call to somebody. `again`: it had no right cookie before.
     Punch { to: NodeKey, nonce: Nonce, call: SealedCall, again: bool },
-    /// A call of somebody else, on its way.
-    PassedOn,
+    /// A call of somebody else, on its way. `again`: it had no right cookie before.
+    PassedOn { from: SocketAddr, call: SealedCall, again: bool },
 }
 
 impl Purpose {
     /// Whether whoever is asked is no node that can be asked in general.
     fn is_of_client(&self) -> bool {
-        matches!(self, Self::Dialled | Self::Prove | Self::PassedOn)
+        matches!(self, Self::Dialled | Self::Prove | Self::PassedOn { .. })
     }
 }
 
@@ -152,15 +152,16 @@ impl Dht {
         self.keep_cookie(contact.address(), cookie);
         self.screen(&contact, &mut answer);
         let was_empty = self.is_empty();
-        if !asked.purpose.is_of_client() {
+        let in_general = !asked.purpose.is_of_client();
+        if in_general {
             let round_trip = now.saturating_duration_since(asked.at);
             let came = matches!(asked.purpose, Purpose::Admit { met } if met.came());
             if let Some(lost) = self.table.answered(now, contact, round_trip, came) {
                 self.upkeep.lost(now, &lost);
             }
         }
-        if self.observed.observed(now, contact.address(), observed) {
-            self.moved(now);
+        if in_general {
+            self.observed_by(now, contact.address(), observed);
         }
         match asked.purpose {
             Purpose::Lookup(lookup) => self.lookup_answered(now, lookup, &contact, cookie, answer),
@@ -180,20 +181,35 @@ impl Dht {
                 }
             }
             Purpose::Register { again } => self.registered(now, contact, &answer, again),
-            Purpose::Prove => self.registry.proven(now, contact),
+            Purpose::Prove => self.introducing.registry.proven(now, contact),
+            Purpose::PassedOn { from, call, again } => {
+                if answer == Answer::Refused(Refusal::Cookie) && !again {
+                    self.pass_on_call(now, contact, from, call, true);
+                }
+            }
             Purpose::Punch { to, nonce, call, again } => match answer {
-                Answer::At(at) => drop(self.reached(now, nonce, at)),
+                Answer::At(at) => drop(self.callee_at(now, nonce, at)),
                 Answer::Refused(Refusal::Cookie) if !again => {
                     self.punch_at(now, contact, to, nonce, call, true);
                 }
                 _ => {}
             },
-            Purpose::Check | Purpose::Dialled | Purpose::PassedOn | Purpose::Greet { .. } => {}
+            Purpose::Check | Purpose::Dialled | Purpose::Greet { .. } => {}
         }
         if was_empty && !self.is_empty() {
             self.seed_lookups();
         }
         self.go_on(now);
+    }
+
+    /// Somebody in the table says where they see this node.
+    fn observed_by(&mut self, now: Instant, by: SocketAddr, seen: SocketAddr) {
+        if self.observed.observed(now, by, seen) {
+            self.moved(now);
+            if self.observed.is_elsewhere() {
+                self.events.push_back(DhtEvent::Elsewhere);
+            }
+        }
     }
 
     /// Whoever is at an address says by which key it answers. Nothing is proven by that, so it is asked under it.

@@ -1,9 +1,10 @@
 //! Being introduced: whoever is behind a NAT keeps a way open from two nodes to itself, and answers calls.
 //!
-//! That is so too where the NAT lets strangers in, as long as something goes out.
+//! It is what others call a rendezvous for hole punching (RFC 5128, section 3.3): whoever calls is sent a ping, which opens
+//! this side's NAT for them. Where their own lets it in it shows them from where it came, which is another address than
+//! the introducer sees where the mapping of this side's NAT depends on the endpoint (RFC 4787, section 4.1).
 //!
-//! Whoever calls is sent a ping. It opens this side's NAT for them, and where its own lets the ping in it shows them from
-//! where it came, which may be another address than the introducer sees.
+//! All of that is so too where the NAT lets strangers in, as it does only as long as something goes out.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -25,16 +26,23 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// Between two registrations at one: less than the 30 s for which many NATs let somebody in (RFC 4787, REQ-5, asks for
 /// two minutes).
 const KEEP: Duration = Duration::from_secs(25);
-/// After one that was not answered.
+/// After one that was not answered, and after one that comes before the key was shown, which takes a round trip.
 const KEEP_AGAIN: Duration = Duration::from_secs(2);
-/// So many of them in a row, and the introducer is gone.
-const SILENT: u8 = 3;
+const PROVE: Duration = Duration::from_millis(250);
+/// So many of those in a row, and the introducer is gone.
+const TRIES: u8 = 4;
+/// How long one stays: it may pass on nothing, which nobody would tell.
+const STAY: Duration = Duration::from_secs(60 * 60);
 /// Between two looks for introducers where there are too few.
 const LOOK: Duration = Duration::from_secs(10);
-/// Those remembered who did not want to, or are gone.
+/// After one that did not want to, at first and at last.
+const REST: Duration = Duration::from_secs(1);
+const REST_AT_LAST: Duration = Duration::from_secs(5 * 60);
+/// Those remembered who did not want to, or are gone, and for how long.
 const MAX_PASSED_OVER: usize = 32;
+const PASSED_OVER_FOR: Duration = Duration::from_secs(2 * 60);
 /// Calls remembered as answered.
-const MAX_ANSWERED: usize = 64;
+const MAX_ANSWERED: usize = 256;
 /// Pings that one call leads to at most: together with the reply they are shorter than three times the call.
 const PINGS: usize = 2;
 
@@ -46,18 +54,22 @@ pub(super) struct Introductions {
     since: Option<Instant>,
     by: Vec<Introducer>,
     look_at: Option<Instant>,
-    passed_over: VecDeque<SocketAddr>,
+    rest: Duration,
+    passed_over: VecDeque<(SocketAddr, Instant)>,
     calls: Lane,
-    answered: VecDeque<Nonce>,
+    /// By whom each was brought.
+    answered: VecDeque<(Nonce, SocketAddr)>,
 }
 
 #[derive(Debug)]
 struct Introducer {
     contact: Contact,
+    since: Instant,
     /// When to register next.
-    at: Instant,
+    next: Instant,
     registered: bool,
-    silent: u8,
+    /// Registrations in a row that came to nothing.
+    vain: u8,
 }
 
 impl Introductions {
@@ -67,40 +79,50 @@ impl Introductions {
             since: None,
             by: Vec::new(),
             look_at: None,
+            rest: REST,
             passed_over: VecDeque::new(),
             calls: Lane::of_calls(now),
             answered: VecDeque::new(),
         }
     }
 
-    /// Everything begins anew, as in another network.
-    pub(super) fn forget(&mut self) {
-        self.since = None;
-        self.by.clear();
-        self.look_at = None;
-        self.passed_over.clear();
-    }
-
-    /// The ways that were open may not be any more.
-    pub(super) fn wake(&mut self, now: Instant) {
-        self.by.iter_mut().for_each(|it| it.at = now);
-    }
-
     pub(super) fn next_time(&self) -> Option<Instant> {
-        let look = self.look_at.filter(|_| self.by.len() < WANTED);
-        self.by.iter().map(|it| it.at).chain(look).min().filter(|_| self.wanted)
+        let complete = self.by.len() >= WANTED;
+        let look = self.look_at.filter(|_| !complete);
+        let leaves = self.leaves_at().filter(|_| complete);
+        self.by.iter().map(|it| it.next).chain(look).chain(leaves).min().filter(|_| self.wanted)
     }
 
-    /// Gives up one of them; gives whether others were told of it.
+    /// When the one that was there longest has been there for long enough.
+    fn leaves_at(&self) -> Option<Instant> {
+        self.by.iter().map(|it| it.since).min().and_then(|since| since.checked_add(STAY))
+    }
+
+    fn find(&mut self, contact: &Contact) -> Option<&mut Introducer> {
+        self.by.iter_mut().find(|it| it.contact == *contact)
+    }
+
+    /// Gives up one of them; gives whether others were told of it. The next is looked for at once where it was one, and
+    /// later and later where one after the other does not want to be.
     fn pass_over(&mut self, now: Instant, contact: &Contact) -> bool {
         let Some(position) = self.by.iter().position(|it| it.contact == *contact) else { return false };
         let gone = self.by.remove(position);
         if self.passed_over.len() >= MAX_PASSED_OVER {
             self.passed_over.pop_front();
         }
-        self.passed_over.push_back(contact.address());
-        self.look_at = Some(now);
+        self.passed_over.push_back((contact.address(), now));
+        if gone.registered {
+            self.look_at = Some(now);
+        } else {
+            self.look_at = now.checked_add(self.rest);
+            self.rest = self.rest.saturating_mul(2).min(REST_AT_LAST);
+        }
         gone.registered
+    }
+
+    fn is_passed_over(&self, now: Instant, address: SocketAddr) -> bool {
+        let lately = |at: Instant| now.saturating_duration_since(at) < PASSED_OVER_FOR;
+        self.passed_over.iter().any(|(it, at)| *it == address && lately(*at))
     }
 }
 
@@ -109,7 +131,7 @@ impl Dht {
     pub fn be_introduced(&mut self, now: Instant, wanted: bool) {
         self.introductions.wanted = wanted;
         if !wanted {
-            self.introductions.forget();
+            self.forget_introducers();
         }
         self.go_on(now);
     }
@@ -119,29 +141,36 @@ impl Dht {
         self.introductions.by.iter().filter(|it| it.registered).map(|it| it.contact).collect()
     }
 
+    /// Everything begins anew, as in another network.
+    pub(super) fn forget_introducers(&mut self) {
+        let known = !self.introducers().is_empty();
+        let Introductions { since, by, look_at, rest, passed_over, .. } = &mut self.introductions;
+        (*since, *look_at, *rest) = (None, None, REST);
+        by.clear();
+        passed_over.clear();
+        if known {
+            self.events.push_back(DhtEvent::Introducers);
+        }
+    }
+
     pub(super) fn run_introductions(&mut self, now: Instant) {
         if !self.introductions.wanted {
             return;
         }
-        if !self.observed.is_behind_nat(self.is_small()) || !self.upkeep.is_joined() {
-            self.introductions.forget();
+        match self.observed.is_behind_nat(self.is_small()) {
+            Some(true) => {}
+            Some(false) => return self.forget_introducers(),
+            // As long as nobody has said, those who are there stay.
+            None if self.introductions.by.is_empty() => return,
+            None => {}
+        }
+        if self.introductions.by.is_empty() && !self.upkeep.is_joined() {
             return;
         }
-        let since = *self.introductions.since.get_or_insert(now);
-        let settled = since.checked_add(SETTLE).unwrap_or(since);
-        let look_at = *self.introductions.look_at.get_or_insert(settled);
-        if look_at <= now {
-            self.introductions.look_at = now.checked_add(LOOK);
-            while self.introductions.by.len() < WANTED
-                && let Some(contact) = self.choose_introducer()
-            {
-                let new = Introducer { contact, at: now, registered: false, silent: 0 };
-                self.introductions.by.push(new);
-            }
-        }
+        self.look_for_introducers(now);
         let mut due = Vec::new();
-        for introducer in self.introductions.by.iter_mut().filter(|it| it.at <= now) {
-            introducer.at = now.checked_add(KEEP).unwrap_or(now);
+        for introducer in self.introductions.by.iter_mut().filter(|it| it.next <= now) {
+            introducer.next = now.checked_add(KEEP).unwrap_or(now);
             due.push(introducer.contact);
         }
         for contact in due {
@@ -149,18 +178,38 @@ impl Dht {
         }
     }
 
-    fn register_at(&mut self, now: Instant, contact: Contact, again: bool) {
-        self.ask(now, contact, Request::Register(self.key), Purpose::Register { again });
+    fn look_for_introducers(&mut self, now: Instant) {
+        let since = *self.introductions.since.get_or_insert(now);
+        let settled = since.checked_add(SETTLE).unwrap_or(since);
+        if self.introductions.by.len() >= WANTED && self.introductions.leaves_at().is_some_and(|at| at <= now)
+        {
+            let another = self.choose_introducer(now).is_some();
+            let oldest = self.introductions.by.iter_mut().min_by_key(|it| it.since);
+            match oldest.map(|it| (it.contact, std::mem::replace(&mut it.since, now))) {
+                Some((contact, _)) if another => self.lose_introducer(now, &contact),
+                _ => {}
+            }
+        }
+        if *self.introductions.look_at.get_or_insert(settled) > now {
+            return;
+        }
+        self.introductions.look_at = now.checked_add(LOOK);
+        while self.introductions.by.len() < WANTED
+            && let Some(contact) = self.choose_introducer(now)
+        {
+            let new = Introducer { contact, since: now, next: now, registered: false, vain: 0 };
+            self.introductions.by.push(new);
+        }
     }
 
     /// One of the table at random, of another prefix than the others; of IPv4 first, which every caller has.
-    fn choose_introducer(&mut self) -> Option<Contact> {
+    fn choose_introducer(&mut self, now: Instant) -> Option<Contact> {
         let prefix = |it: &Contact| Prefix::of(it.address().ip());
-        let by = &self.introductions.by;
+        let Introductions { by, .. } = &self.introductions;
         let fits = |it: &Contact| {
             Scope::of(it.address().ip()) == Scope::Global
                 && !by.iter().any(|other| prefix(&other.contact) == prefix(it))
-                && !self.introductions.passed_over.contains(&it.address())
+                && !self.introductions.is_passed_over(now, it.address())
         };
         let mut good: Vec<Contact> =
             self.table.entries().filter(|it| it.failures == 0).map(|it| it.contact).filter(fits).collect();
@@ -171,17 +220,21 @@ impl Dht {
         self.pick(&good)
     }
 
+    fn register_at(&mut self, now: Instant, contact: Contact, again: bool) {
+        self.ask(now, contact, Request::Register(self.key), Purpose::Register { again });
+    }
+
     /// An introducer has answered.
     pub(super) fn registered(&mut self, now: Instant, contact: Contact, answer: &Answer, again: bool) {
         match answer {
             Answer::Refused(Refusal::Cookie) if !again => self.register_at(now, contact, true),
+            Answer::Refused(Refusal::Unproven) => self.register_again(now, &contact, PROVE),
             Answer::Done => {
-                let Some(it) = self.introductions.by.iter_mut().find(|it| it.contact == contact) else {
-                    return;
-                };
-                it.silent = 0;
+                let Some(it) = self.introductions.find(&contact) else { return };
+                it.vain = 0;
                 if !std::mem::replace(&mut it.registered, true) {
-                    self.events.push_back(DhtEvent::Introduced);
+                    self.introductions.rest = REST;
+                    self.events.push_back(DhtEvent::Introducers);
                 }
             }
             _ => self.lose_introducer(now, &contact),
@@ -190,17 +243,21 @@ impl Dht {
 
     /// An introducer has not.
     pub(super) fn not_registered(&mut self, now: Instant, contact: &Contact) {
-        let Some(it) = self.introductions.by.iter_mut().find(|it| it.contact == *contact) else { return };
-        it.silent = it.silent.saturating_add(1);
-        it.at = now.checked_add(KEEP_AGAIN).unwrap_or(now);
-        if it.silent >= SILENT {
+        self.register_again(now, contact, KEEP_AGAIN);
+    }
+
+    fn register_again(&mut self, now: Instant, contact: &Contact, after: Duration) {
+        let Some(it) = self.introductions.find(contact) else { return };
+        it.vain = it.vain.saturating_add(1);
+        it.next = now.checked_add(after).unwrap_or(now);
+        if it.vain >= TRIES {
             self.lose_introducer(now, contact);
         }
     }
 
     fn lose_introducer(&mut self, now: Instant, contact: &Contact) {
         if self.introductions.pass_over(now, contact) {
-            self.events.push_back(DhtEvent::Introduced);
+            self.events.push_back(DhtEvent::Introducers);
         }
     }
 
@@ -220,21 +277,21 @@ impl Dht {
             self.statistics.refuse(why);
             return Answer::Refused(Refusal::Full);
         }
-        self.events.push_back(DhtEvent::Called { from, call });
+        self.events.push_back(DhtEvent::Called { by, from, call });
         Answer::Done
     }
 
     /// Lets in whoever calls: they are sent a ping, where the introducer saw them and where they say they are. Each
     /// introducer may bring a call once.
-    pub fn answer_call(&mut self, now: Instant, from: SocketAddr, call: &Call) {
+    pub fn answer_call(&mut self, now: Instant, by: SocketAddr, from: SocketAddr, call: &Call) {
         let answered = &mut self.introductions.answered;
-        if answered.iter().filter(|it| **it == call.nonce).count() >= WANTED {
+        if answered.contains(&(call.nonce, by)) {
             return;
         }
         if answered.len() >= MAX_ANSWERED {
             answered.pop_front();
         }
-        answered.push_back(call.nonce);
+        answered.push_back((call.nonce, by));
         let mut contacts: Vec<Contact> = Vec::new();
         for address in [from].into_iter().chain(call.at.iter().copied()) {
             if let Some(contact) = Contact::new(call.key, address)

@@ -7,14 +7,36 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Dht;
-use super::answering::CAUSED;
 use super::asking::Purpose;
 use crate::dht::address::Scope;
 use crate::dht::call::SealedCall;
+use crate::dht::gate::Lane;
 use crate::dht::id::{Contact, NodeKey};
 use crate::dht::message::{Answer, Refusal, Request};
-use crate::dht::registry::Registering;
+use crate::dht::registry::Registry;
 use crate::dht::statistics::Reason;
+
+/// Those who are introduced here.
+#[derive(Debug)]
+pub(super) struct Introducing {
+    pub(super) registry: Registry,
+    /// Pings under keys that are to be shown, by whoever registers.
+    proofs: Lane,
+    /// Calls, by whoever calls and by whoever is called: a flood of calls to one keeps out none to another.
+    callers: Lane,
+    callees: Lane,
+}
+
+impl Introducing {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            registry: Registry::default(),
+            proofs: Lane::of_caused(now),
+            callers: Lane::of_caused(now),
+            callees: Lane::of_calls(now),
+        }
+    }
+}
 
 impl Dht {
     /// Somebody who has proven their address wants to be called there.
@@ -22,19 +44,19 @@ impl Dht {
         let Some(contact) = Contact::new(key, from).filter(|_| self.is_server() && key != self.key) else {
             return Answer::Refused(Refusal::Nobody);
         };
-        match self.registry.register(now, contact) {
-            Registering::Held => {}
-            Registering::Elsewhere => {
-                if self.upkeep.may_be_caused(now, CAUSED) {
-                    self.ask(now, contact, Request::Ping(None), Purpose::Prove);
-                }
-            }
-            Registering::Full => {
-                self.statistics.refuse(Reason::Full);
-                return Answer::Refused(Refusal::Full);
-            }
+        if self.introducing.registry.extend(now, &contact) {
+            return Answer::Done;
         }
-        Answer::Done
+        if !self.introducing.registry.has_room(now, &contact) {
+            self.statistics.refuse(Reason::Full);
+            return Answer::Refused(Refusal::Full);
+        }
+        if let Err(why) = self.introducing.proofs.take(now, from.ip()) {
+            self.statistics.refuse(why);
+            return Answer::Refused(Refusal::Full);
+        }
+        self.ask(now, contact, Request::Ping(None), Purpose::Prove);
+        Answer::Refused(Refusal::Unproven)
     }
 
     /// Somebody who has proven their address calls a client.
@@ -46,21 +68,35 @@ impl Dht {
         call: SealedCall,
     ) -> Answer {
         let nameable = |it: &Contact| Scope::of(from.ip()).may_name(Scope::of(it.address().ip()));
-        let Some(contact) = self.registry.find(now, &to).filter(nameable) else {
+        let Some(contact) = self.introducing.registry.find(now, &to).filter(nameable) else {
             self.statistics.refuse(Reason::NotIntroduced);
             return Answer::Refused(Refusal::Nobody);
         };
-        if let Err(why) = self.punches.take(now, from.ip()) {
+        let Introducing { callers, callees, .. } = &mut self.introducing;
+        let taken = callers.take(now, from.ip());
+        if let Err(why) = taken.and_then(|()| callees.take(now, contact.address().ip())) {
             self.statistics.refuse(why);
             return Answer::Refused(Refusal::Full);
         }
-        self.ask(now, contact, Request::PunchOn { from, call }, Purpose::PassedOn);
+        self.pass_on_call(now, contact, from, call, false);
         Answer::At(contact.address())
+    }
+
+    /// Sends a call of somebody at `from` to a client.
+    pub(super) fn pass_on_call(
+        &mut self,
+        now: Instant,
+        to: Contact,
+        from: SocketAddr,
+        call: SealedCall,
+        again: bool,
+    ) {
+        self.ask(now, to, Request::PunchOn { from, call }, Purpose::PassedOn { from, call, again });
     }
 
     /// Where whoever is registered under a key would be called.
     #[cfg(test)]
     pub(in crate::dht) fn registered_at(&self, now: Instant, key: &NodeKey) -> Option<SocketAddr> {
-        self.registry.find(now, key).map(|it| it.address())
+        self.introducing.registry.find(now, key).map(|it| it.address())
     }
 }

@@ -19,12 +19,10 @@ use std::time::{Duration, Instant};
 
 use super::address::Scope;
 use super::call::SealedCall;
-use super::gate::Lane;
 use super::id::{Contact, NodeId, NodeKey, Target};
 use super::lookup::Lookup;
 use super::message::{Cookie, Item, Nonce, Query};
 use super::observed::Observed;
-use super::registry::Registry;
 use super::statistics::Statistics;
 use super::store::Store;
 use super::table::{K, Table};
@@ -33,6 +31,7 @@ use crate::entropy::Stream;
 use asking::Asked;
 use calling::Calls;
 use introduced::Introductions;
+use introducing::Introducing;
 use storing::{Storers, Storing};
 use upkeep::Upkeep;
 
@@ -114,10 +113,15 @@ pub enum DhtEvent {
     Joined,
     /// Others see this node at another address than before, or it has become reachable there.
     Moved,
+    /// This node may be in another network than before: under another key nobody can follow it there. See
+    /// [`Dht::change_key`].
+    Elsewhere,
     /// Those who introduce this node have changed.
-    Introduced,
+    Introducers,
     /// Somebody calls, who may get an answer: [`Dht::answer_call`].
     Called {
+        /// The introducer that passes it on.
+        by: SocketAddr,
         /// Where the call came from, as an introducer sees it.
         from: SocketAddr,
         /// Who it is, for those to read who are called.
@@ -125,7 +129,7 @@ pub enum DhtEvent {
     },
     /// Whoever was called is at an address, as an introducer says or they themselves have shown. What is sent there now may
     /// get through; the first of it may still be lost.
-    Reached {
+    CalleeAt {
         /// Which call.
         nonce: Nonce,
         /// Where they are.
@@ -175,8 +179,7 @@ pub struct Dht {
     storers: BTreeMap<Target, Storers>,
     upkeep: Upkeep,
     introductions: Introductions,
-    registry: Registry,
-    punches: Lane,
+    introducing: Introducing,
     calls: Calls,
     next_id: u64,
     /// When the machine expected to be called next.
@@ -206,8 +209,7 @@ impl Dht {
             storers: BTreeMap::new(),
             upkeep: Upkeep::new(now),
             introductions: Introductions::new(now),
-            registry: Registry::default(),
-            punches: Lane::of_punches(now),
+            introducing: Introducing::new(now),
             calls: Calls::default(),
             next_id: 0,
             expected: None,
@@ -227,19 +229,31 @@ impl Dht {
         if !self.observed.set_own(own) {
             return;
         }
-        self.key = key;
-        if let Some(ip) = reachable {
-            self.set_me(NodeId::new(&key, ip));
-        }
-        self.cookies.clear();
-        self.storers.clear();
-        self.introductions.forget();
-        self.registry.clear();
-        self.calls.clear();
+        self.set_key(key, reachable);
         self.table.doubt_all();
         self.upkeep.join_again(now);
         self.events.push_back(DhtEvent::Moved);
         self.go_on(now);
+    }
+
+    /// After [`DhtEvent::Elsewhere`]: this node answers to another key from now on.
+    pub fn change_key(&mut self, now: Instant, key: NodeKey) {
+        let ip = self.observed.agreed().map(|at| at.ip()).max_by_key(|ip| Scope::of(*ip));
+        self.set_key(key, ip);
+        self.go_on(now);
+    }
+
+    /// Nothing that was done under the old one goes on.
+    fn set_key(&mut self, key: NodeKey, ip: Option<IpAddr>) {
+        self.key = key;
+        if let Some(ip) = ip {
+            self.set_me(NodeId::new(&key, ip));
+        }
+        self.cookies.clear();
+        self.storers.clear();
+        self.forget_introducers();
+        self.introducing.registry.clear();
+        self.calls.clear();
     }
 
     /// The addresses of this node's sockets, as it was told last.
@@ -276,7 +290,7 @@ impl Dht {
         }
         self.give_up(now);
         self.store.forget_expired(now);
-        self.registry.forget_expired(now);
+        self.introducing.registry.forget_expired(now);
         self.go_on(now);
     }
 
@@ -370,7 +384,7 @@ impl Dht {
 
     /// How many clients this node introduces.
     pub fn introduces(&self) -> usize {
-        self.registry.len()
+        self.introducing.registry.len()
     }
 
     /// How many items are stored here for others.

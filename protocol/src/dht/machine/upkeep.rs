@@ -293,10 +293,14 @@ impl Dht {
 
     /// What happened while nobody was looking is not known: the network may be another.
     pub(super) fn wake(&mut self, now: Instant) {
+        // Behind a NAT the machine's own addresses may be the same in any network.
+        if self.observed.is_behind_nat(self.is_small()) == Some(true) {
+            self.forget_introducers();
+            self.events.push_back(DhtEvent::Elsewhere);
+        }
         self.observed.forget();
         self.table.doubt_all();
         self.cookies.clear();
-        self.introductions.wake(now);
         self.upkeep.join_again(now);
     }
 

@@ -166,8 +166,15 @@ fn any_query() -> impl Strategy<Value = Query> {
 fn any_answer() -> impl Strategy<Value = Answer> {
     let nodes = || proptest::collection::vec(any_contact(), 0..=MAX_NODES);
     let items = proptest::collection::vec(any_item(), 0..=3);
-    let refusals =
-        [Refusal::Cookie, Refusal::Older, Refusal::Expired, Refusal::Full, Refusal::Nobody].as_slice();
+    let refusals = [
+        Refusal::Cookie,
+        Refusal::Older,
+        Refusal::Expired,
+        Refusal::Full,
+        Refusal::Nobody,
+        Refusal::Unproven,
+    ]
+    .as_slice();
     prop_oneof![
         Just(Answer::Done),
         nodes().prop_map(Answer::Nodes),

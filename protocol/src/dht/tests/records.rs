@@ -321,6 +321,7 @@ fn what_an_owner_seals_of_other_peoples_networks_is_not_read() {
         (vec!["198.51.100.1:1"], by("127.0.0.1:1", 1)),
         (vec![], by("198.51.100.1:1", 0)),
         (vec![], by("198.51.100.1:1", 4)),
+        (vec![], by("198.51.100.1:1", 2)),
     ] {
         let at = at.iter().map(|address| address.parse().unwrap()).collect();
         let content = Content::Addresses { at, introduced };

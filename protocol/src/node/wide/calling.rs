@@ -50,8 +50,11 @@ impl Wide {
     ) {
         let called = Called::Maker(place, card);
         let Some((nonce, call)) = self.new_call(now, card.key, &key, called) else { return };
+        let mut asked = Vec::new();
         for by in by {
-            if publishable(*by, self.only_loopback) {
+            // Nobody is asked twice for one call, at other ports.
+            if publishable(*by, self.only_loopback) && !asked.contains(&by.ip()) {
+                asked.push(by.ip());
                 self.dht.punch_by(now, *by, key, nonce, call);
             }
         }
@@ -74,12 +77,12 @@ impl Wide {
     }
 
     /// Somebody calls: this node by its id, or whoever made one of its codes. Only who knows that key can have sealed it.
-    pub(super) fn called(&mut self, now: Instant, from: SocketAddr, call: &SealedCall) {
+    pub(super) fn called(&mut self, now: Instant, by: SocketAddr, from: SocketAddr, call: &SealedCall) {
         let me = Some(&self.me).filter(|_| self.config.publish);
         let known_as = self.dht.key();
         let mut keys = me.into_iter().chain(self.notes.keys());
         match keys.find_map(|key| Call::open(call, key, &known_as, &self.network)) {
-            Some(call) => self.dht.answer_call(now, from, &call),
+            Some(call) => self.dht.answer_call(now, by, from, &call),
             None => self.dht.statistics_mut().refuse(Reason::Undecipherable),
         }
     }
@@ -93,7 +96,7 @@ impl Wide {
 
 impl Node {
     /// Whoever was called can be dialled now.
-    pub(super) fn reached(&mut self, now: Instant, wide: &Wide, nonce: Nonce, at: SocketAddr) {
+    pub(super) fn callee_at(&mut self, now: Instant, wide: &Wide, nonce: Nonce, at: SocketAddr) {
         let called = wide.calls.made.iter().find(|(made, _)| *made == nonce).map(|(_, called)| *called);
         match called.filter(|_| publishable(at, wide.only_loopback)) {
             Some(Called::Peer(peer)) => self.dialler.learn(now, peer, at),

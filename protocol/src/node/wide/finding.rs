@@ -139,9 +139,10 @@ impl Node {
             }
             let known = record.sequence() == sought.newest;
             sought.newest = record.sequence();
+            // Also where there is a newer record: whoever signs them may make many.
             let rested = |at: Instant| now.saturating_duration_since(at) >= CALL_AGAIN;
             if let Some(introduced) = introduced
-                && (!known || sought.called.is_none_or(rested))
+                && sought.called.is_none_or(rested)
             {
                 sought.called = Some(now);
                 wide.call(now, peer, &introduced);

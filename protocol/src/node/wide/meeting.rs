@@ -264,12 +264,13 @@ impl Wanted {
     }
 }
 
-/// Where this node can be met: at its addresses, or else through those who introduce it.
+/// Where this node can be met: at its addresses, or through those who introduce it where no address is of IPv4, which every
+/// caller has.
 fn meet_at(wide: &Wide) -> MeetAt {
     let mut at = wide.dht.reachable();
     at.retain(|address| publishable(*address, wide.only_loopback));
     let by: Vec<SocketAddr> = wide.dht.introducers().iter().map(Contact::address).collect();
-    if at.is_empty() && !by.is_empty() {
+    if !at.iter().any(SocketAddr::is_ipv4) && !by.is_empty() {
         MeetAt::Through { key: wide.dht.key(), by }
     } else {
         MeetAt::Addresses(at)

@@ -27,7 +27,8 @@ use self::publishing::Publishing;
 use self::world::World;
 use super::{Closing, Node, State};
 use crate::dht::{
-    Datagrams, Dht, DhtEvent, Gate, Item, LookupId, Opened, Output, RequestId, StoreId, Transaction, is_ours,
+    Datagrams, Dht, DhtEvent, Gate, Item, LookupId, NodeKey, Opened, Output, RequestId, StoreId, Transaction,
+    is_ours,
 };
 use crate::entropy::{Entropy, Stream};
 use crate::identity::Identity;
@@ -139,14 +140,25 @@ impl Wide {
         self.only_loopback =
             !addresses.is_empty() && addresses.iter().all(|it| scope(it) == crate::dht::Scope::Loopback);
         if addresses != self.dht.addresses() {
-            self.datagrams.renew();
-            self.asked.clear();
-            self.transactions.clear();
-            self.dht.set_addresses(now, self.datagrams.key(), addresses.to_vec());
+            let key = self.new_key();
+            self.dht.set_addresses(now, key, addresses.to_vec());
         }
         for address in self.config.bootstrap.clone() {
             self.dht.meet(now, address);
         }
+    }
+
+    /// This may be another network, though the addresses are the same.
+    fn change_key(&mut self, now: Instant) {
+        let key = self.new_key();
+        self.dht.change_key(now, key);
+    }
+
+    fn new_key(&mut self) -> NodeKey {
+        self.datagrams.renew();
+        self.asked.clear();
+        self.transactions.clear();
+        self.datagrams.key()
     }
 
     /// Somebody is near.
@@ -338,12 +350,13 @@ impl Node {
                 wide.notes.soon(now);
                 self.nearby_changed = true;
             }
-            DhtEvent::Introduced => {
+            DhtEvent::Elsewhere => wide.change_key(now),
+            DhtEvent::Introducers => {
                 wide.publishing.soon(now);
                 wide.notes.soon(now);
             }
-            DhtEvent::Called { from, call } => wide.called(now, from, &call),
-            DhtEvent::Reached { nonce, at } => self.reached(now, wide, nonce, at),
+            DhtEvent::Called { by, from, call } => wide.called(now, by, from, &call),
+            DhtEvent::CalleeAt { nonce, at } => self.callee_at(now, wide, nonce, at),
         }
     }
 
