@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hither_protocol::dht::Mode;
+use hither_protocol::dht::{
+    BlindedIdentity, Contact, Content, Introduced, Mode, NodeKey, Period, RecordKind,
+};
+use hither_protocol::entropy::{Entropy, Seed};
+use hither_protocol::identity::Identity;
+use hither_protocol::noise::quic::NetworkId;
 use hither_protocol::{
     Acceptance, Code, CodeFor, CodeOptions, Conflict, EnterFor, Event, MessageState, NetworkView,
-    Unreachable, WIDE_WORDS, WideConfig,
+    Unreachable, WIDE_WORDS, WideConfig, WorldAnswer, WorldRequest,
 };
 use hither_tests::host::RECEIVED;
 use hither_tests::link::LinkConfig;
@@ -229,6 +234,52 @@ fn a_router_that_gets_another_address_is_found_there() {
         world.run_for(LATER);
         expect_message(&mut world, alice, bob, "you have moved");
     });
+}
+
+#[test]
+fn whoever_signs_many_records_has_nobody_call_more_than_every_two_seconds() {
+    const SEARCHED: u32 = 10;
+    let mut world = World::new(1);
+    let alice = world.add_host_with("alice", |setup| {
+        setup.segment = None;
+        let bootstrap = Vec::new();
+        setup.config.wide = Some(WideConfig { publish: false, public: false, mainline: true, bootstrap });
+    });
+    world.wait_until_ready(alice);
+    let mut random = Entropy::new(Seed::new([7; 32])).stream("mallory");
+    let mallory = Identity::generate(&mut random);
+    // They need not take part: an address is enough, whosever it is.
+    let victims: [SocketAddr; 3] = [1, 2, 3].map(|number| SocketAddr::from(([9, number, 1, 1], 53)));
+    let by = [1, 2, 3]
+        .map(|number| Contact::new(NodeKey([number; 32]), victims[usize::from(number) - 1]).unwrap());
+    let content = Content::addresses(&[], Some(Introduced { key: NodeKey([6; 32]), by: by.to_vec() }));
+    let peer = mallory.peer_id();
+    world.ask(alice, |node, now| node.connect(now, peer));
+    let (mut sequence, mut gets) = (0, 0);
+    for _ in 0..SEARCHED * 10 {
+        while let Some((id, request)) = world.ask(alice, |node, _| node.poll_worldwide()) {
+            let period = Period::of(world.host(alice).unix_time(world.now()));
+            let signer = BlindedIdentity::new(&mallory, RecordKind::Addresses, period, &NetworkId::default());
+            if matches!(request, WorldRequest::Get { key } if key == *signer.id().key()) {
+                gets += 1;
+                let mut records = Vec::new();
+                for _ in 0..50 {
+                    sequence += 1;
+                    let record =
+                        signer.sign(sequence, Duration::from_secs(60), &content, &mut random).unwrap();
+                    records.push((sequence, record.encode()));
+                }
+                world.ask(alice, |node, now| node.handle_worldwide(now, id, WorldAnswer::Values(records)));
+            }
+            world.ask(alice, |node, now| node.handle_worldwide(now, id, WorldAnswer::Over { reached: true }));
+        }
+        world.run_for(Duration::from_millis(100));
+    }
+    assert!(gets > 0, "it was looked for");
+    for victim in victims {
+        let received = world.outside(victim).received;
+        assert!((400..=450 * u64::from(SEARCHED / 2)).contains(&received), "{received} bytes to {victim}");
+    }
 }
 
 #[test]
