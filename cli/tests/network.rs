@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::world::{Machine, World};
+use support::world::{Machine, Router, World};
 use support::{Ended, Node, Running, text};
 
 /// A check of `doctor`.
@@ -220,7 +220,7 @@ fn peers_that_share_no_network_are_found_by_their_id() {
 
 #[test]
 fn peers_behind_two_routers_reach_each_other_by_their_ids() {
-    let Some(world) = World::with_routers(5, 2) else { return };
+    let Some(world) = World::with_routers(5, &[Router::PortRestricted; 2]) else { return };
     let [first, second, third, alice, bob] = world.machines();
     let mut public = first.start(None, &["up", "--public"]);
     public.wait_for("ready", |_| true);
@@ -252,8 +252,27 @@ fn peers_behind_two_routers_reach_each_other_by_their_ids() {
 }
 
 #[test]
+fn who_has_another_port_for_everyone_is_reached_from_where_all_get_in() {
+    let Some(world) = World::with_routers(5, &[Router::Symmetric]) else { return };
+    let [first, second, third, carol, bob] = world.machines();
+    let mut public = first.start(None, &["up", "--public"]);
+    public.wait_for("ready", |_| true);
+    let mut others = [second, third].map(|machine| machine.start(Some(first), &["up"]));
+    others.iter_mut().for_each(|up| drop(up.wait_for("ready", |_| true)));
+
+    let mut receiver = bob.start(Some(first), &["up", "--yes"]);
+    let id = receiver.wait_for("ready", |_| true)["id"].as_str().unwrap().to_owned();
+    let introduced = |ended: &Ended| check(ended, "mode")["introducers"].as_array().unwrap().len() == 2;
+    let doctor = doctor_until(bob, None, introduced);
+    assert_eq!(check(&doctor, "observed")["state"], "warn", "{doctor:#?}");
+    let sent = carol.start(Some(first), &["msg", &id, "Hello"]).end();
+    sent.expect(0);
+    assert_eq!(receiver.wait_for("message", |_| true)["text"], "Hello");
+}
+
+#[test]
 fn a_code_leads_through_two_routers() {
-    let Some(world) = World::with_routers(5, 2) else { return };
+    let Some(world) = World::with_routers(5, &[Router::PortRestricted; 2]) else { return };
     let [first, second, third, alice, bob] = world.machines();
     let mut public = first.start(None, &["up", "--public"]);
     public.wait_for("ready", |_| true);

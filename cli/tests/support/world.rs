@@ -20,6 +20,15 @@ pub struct World {
     _routers: Vec<Space>,
 }
 
+/// A home router: what goes out gets its address, and only what was written to gets in.
+#[derive(Clone, Copy)]
+pub enum Router {
+    /// By one port for all.
+    PortRestricted,
+    /// By a port of its own for each that is written to.
+    Symmetric,
+}
+
 /// A machine: a node's home, and the network that it is on.
 pub struct Machine {
     pub node: Node,
@@ -37,12 +46,12 @@ struct Space {
 impl World {
     /// So many machines; `None`, with a word about it, where none can be made.
     pub fn make(machines: usize) -> Option<Self> {
-        Self::with_routers(machines, 0)
+        Self::with_routers(machines, &[])
     }
 
-    /// So many machines, the last of them each behind a home router, which lets in only whoever was written to.
-    pub fn with_routers(machines: usize, behind: usize) -> Option<Self> {
-        if behind > 0 && Command::new("nft").arg("--version").output().is_err() {
+    /// So many machines, the last of them each behind one of these home routers.
+    pub fn with_routers(machines: usize, routers: &[Router]) -> Option<Self> {
+        if !routers.is_empty() && Command::new("nft").arg("--version").output().is_err() {
             eprintln!("SKIPPED: home routers cannot be made here; that needs `nft`");
             return None;
         }
@@ -51,21 +60,22 @@ impl World {
             return None;
         };
         router.run("sysctl", "-qw net.ipv4.ip_forward=1");
-        let mut routers = Vec::new();
+        let first_behind = machines - routers.len();
+        let mut spaces = Vec::new();
         let mut made = Vec::new();
         for (index, network) in NETWORKS.iter().take(machines).enumerate() {
             let mut space = Space::make().unwrap();
             router.connect(&format!("to{index}"), &space, "eth0", network);
-            if index + behind >= machines {
+            if let Some(kind) = index.checked_sub(first_behind).and_then(|at| routers.get(at)) {
                 let machine = Space::make().unwrap();
-                space.translate("eth0");
+                space.translate("eth0", *kind);
                 space.connect("lan", &machine, "eth0", "192.168.1");
-                routers.push(std::mem::replace(&mut space, machine));
+                spaces.push(std::mem::replace(&mut space, machine));
             }
             made.push(Machine { node: Node::new(), space, address: format!("{network}.10") });
         }
-        routers.push(router);
-        Some(Self { machines: made, _routers: routers })
+        spaces.push(router);
+        Some(Self { machines: made, _routers: spaces })
     }
 
     /// All of them.
@@ -135,14 +145,18 @@ impl Space {
         other.run("ip", &format!("route add default via {network}.1"));
     }
 
-    /// Becomes a home router: what goes out gets its address, by one port for all; what comes in gets in if it was written
-    /// to before. What comes too early is dropped rather than remembered, or it would be in the way of what goes out.
-    fn translate(&self, outside: &str) {
+    /// Becomes a home router. What comes too early is dropped rather than remembered, or it would be in the way of what goes
+    /// out.
+    fn translate(&self, outside: &str, kind: Router) {
+        let how = match kind {
+            Router::PortRestricted => "masquerade",
+            Router::Symmetric => "masquerade random",
+        };
         self.run("sysctl", "-qw net.ipv4.ip_forward=1");
         self.run("nft", "add table ip home");
         self.run("nft", "add chain ip home out { type nat hook postrouting priority 100 ; }");
         self.run("nft", "add chain ip home in { type nat hook prerouting priority -100 ; }");
-        self.run("nft", &format!("add rule ip home out oifname {outside} masquerade"));
+        self.run("nft", &format!("add rule ip home out oifname {outside} {how}"));
         self.run("nft", "add chain ip home strangers { type filter hook input priority 0 ; }");
         self.run("nft", &format!("add rule ip home strangers iifname {outside} ct state new drop"));
     }

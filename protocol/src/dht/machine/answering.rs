@@ -37,7 +37,7 @@ impl Dht {
             && !matches!(request, Request::DialBack(_))
             && self.table.wants(&asker)
         {
-            self.upkeep.candidate(asker, self.table.has_few_like(&asker));
+            self.candidates.add(asker, self.table.has_few_like(&asker));
         }
         let answer = match request {
             Request::Ping(_) => Answer::Done,

@@ -138,7 +138,10 @@ impl Dht {
         match (&asked.purpose, &asked.to) {
             (Purpose::Put { store, .. }, Whom::Node(contact)) => self.put_done(now, *store, contact, false),
             (Purpose::Greet { met }, Whom::Address(address)) => self.upkeep.silent(now, *address, *met),
-            (Purpose::Admit { met }, Whom::Node(contact)) => self.upkeep.silent(now, contact.address(), *met),
+            (Purpose::Admit { met }, Whom::Node(contact)) => {
+                self.candidates.over(contact.address());
+                self.upkeep.silent(now, contact.address(), *met);
+            }
             (Purpose::Register { .. }, Whom::Node(contact)) => self.not_registered(now, contact),
             _ => {}
         }
@@ -171,6 +174,7 @@ impl Dht {
                 _ => self.put_done(now, store, &contact, false),
             },
             Purpose::Admit { met } => {
+                self.candidates.over(contact.address());
                 self.upkeep.met(now, contact, met);
                 self.led_on_by(now, contact, met);
             }

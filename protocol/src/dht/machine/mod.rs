@@ -7,6 +7,7 @@
 mod answering;
 mod asking;
 mod calling;
+mod candidates;
 mod introduced;
 mod introducing;
 mod searching;
@@ -30,6 +31,7 @@ use crate::entropy::Stream;
 
 use asking::Asked;
 use calling::Calls;
+use candidates::Candidates;
 use introduced::Introductions;
 use introducing::Introducing;
 use storing::{Storers, Storing};
@@ -178,6 +180,7 @@ pub struct Dht {
     storing: BTreeMap<StoreId, Storing>,
     storers: BTreeMap<Target, Storers>,
     upkeep: Upkeep,
+    candidates: Candidates,
     introductions: Introductions,
     introducing: Introducing,
     calls: Calls,
@@ -208,6 +211,7 @@ impl Dht {
             storing: BTreeMap::new(),
             storers: BTreeMap::new(),
             upkeep: Upkeep::new(now),
+            candidates: Candidates::new(),
             introductions: Introductions::new(now),
             introducing: Introducing::new(now),
             calls: Calls::default(),
@@ -275,8 +279,14 @@ impl Dht {
     pub fn next_time(&mut self, now: Instant) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let slow = self.lookups.values().filter_map(|lookup| lookup.next_time(now)).min();
-        let (upkeep, introductions) = (self.upkeep.next_time(now), self.introductions.next_time());
-        let times = [deadline, slow, upkeep, introductions, self.store.next_time()];
+        let times = [
+            deadline,
+            slow,
+            self.upkeep.next_time(),
+            self.candidates.next_time(now),
+            self.introductions.next_time(),
+            self.store.next_time(),
+        ];
         let next = times.into_iter().flatten().min();
         self.expected = next;
         next

@@ -37,11 +37,6 @@ const LOST_TRIES: u8 = 16;
 const LOST_FOR_LONG: Duration = Duration::from_secs(5 * 60);
 /// Between two tries for a lost one.
 const LOST_LOOK: Duration = Duration::from_secs(60);
-/// Askers of one kind that may be admitted.
-const MAX_CANDIDATES: usize = 16;
-/// Between two of them, once the table has its first nodes: of those like whom there are few, and of others.
-const CANDIDATE_LOOK: Duration = Duration::from_secs(2);
-const SPARE_CANDIDATE_LOOK: Duration = Duration::from_secs(30);
 /// Between two rounds of asking for dial-backs, and how many are asked in one.
 const DIAL_BACK: Duration = Duration::from_secs(20);
 const DIAL_BACK_LATER: Duration = Duration::from_secs(10 * 60);
@@ -85,44 +80,11 @@ pub(super) struct Upkeep {
     searched: Option<Instant>,
     lost: VecDeque<Lost>,
     lost_at: Option<Instant>,
-    /// Those who asked and may get into the table: such that there are few like them, and others. They take nothing from
-    /// each other, so a crowd of the one kind does not keep out the other.
-    rare: Candidates,
-    spare: Candidates,
-    /// Those that were asked and may answer.
-    admitting: BTreeSet<SocketAddr>,
     /// Whether there is somebody to ask for a dial-back.
     may_dial_back: bool,
     dial_back_at: Option<Instant>,
     dial_backs: u32,
     caused: (Instant, u32),
-}
-
-/// Those who wait to be asked, one after the other.
-#[derive(Debug)]
-struct Candidates {
-    waiting: VecDeque<Contact>,
-    rest: Duration,
-    /// When the last of them was asked.
-    asked: Option<Instant>,
-}
-
-impl Candidates {
-    fn new(rest: Duration) -> Self {
-        Self { waiting: VecDeque::new(), rest, asked: None }
-    }
-
-    fn push(&mut self, contact: Contact) {
-        if self.waiting.len() < MAX_CANDIDATES && !self.waiting.contains(&contact) {
-            self.waiting.push_back(contact);
-        }
-    }
-
-    /// When the next of them is to be asked.
-    fn due(&self, now: Instant) -> Option<Instant> {
-        let rested = self.asked.and_then(|at| at.checked_add(self.rest)).unwrap_or(now);
-        (!self.waiting.is_empty()).then_some(rested)
-    }
 }
 
 #[derive(Debug)]
@@ -148,9 +110,6 @@ impl Upkeep {
             searched: None,
             lost: VecDeque::new(),
             lost_at: None,
-            rare: Candidates::new(CANDIDATE_LOOK),
-            spare: Candidates::new(SPARE_CANDIDATE_LOOK),
-            admitting: BTreeSet::new(),
             may_dial_back: false,
             dial_back_at: None,
             dial_backs: 0,
@@ -159,14 +118,12 @@ impl Upkeep {
     }
 
     /// When there is something to do next.
-    pub(super) fn next_time(&self, now: Instant) -> Option<Instant> {
-        let candidates = [&self.rare, &self.spare].into_iter().filter_map(|it| it.due(now)).min();
-        let candidate = candidates.filter(|_| self.admitting.len() < GREETED);
+    pub(super) fn next_time(&self) -> Option<Instant> {
         let dial_back = self.dial_back_at.filter(|_| self.may_dial_back);
         let lost = self.lost_at.filter(|_| !self.lost.is_empty());
         // What waits for something else has no time of its own.
         let search = self.search_at.filter(|_| self.joining.is_none() && self.joined);
-        [Some(self.look_at), self.again_at, search, lost, candidate, dial_back].into_iter().flatten().min()
+        [Some(self.look_at), self.again_at, search, lost, dial_back].into_iter().flatten().min()
     }
 
     pub(super) fn is_joined(&self) -> bool {
@@ -187,7 +144,6 @@ impl Upkeep {
     /// Somebody who was to be met did not answer.
     pub(super) fn silent(&mut self, now: Instant, address: SocketAddr, met: Met) {
         self.greeting.remove(&address);
-        self.admitting.remove(&address);
         match met {
             Met::Joining(tries) if tries < TRIES => self.wait_for(address, tries),
             Met::Joining(_) | Met::Heard => {}
@@ -198,7 +154,6 @@ impl Upkeep {
     /// Somebody answered who is to be in the table.
     pub(super) fn met(&mut self, now: Instant, contact: Contact, met: Met) {
         self.greeting.remove(&contact.address());
-        self.admitting.remove(&contact.address());
         self.again = AGAIN;
         let was_lost = self.lost.iter().position(|it| it.contact.address() == contact.address());
         let since = was_lost.and_then(|position| self.lost.remove(position)).map(|it| it.since);
@@ -222,14 +177,6 @@ impl Upkeep {
         }
         self.lost.push_back(Lost { contact, came, since: now, tries: 0 });
         self.lost_at = self.lost_at.or_else(|| now.checked_add(LOST_LOOK));
-    }
-
-    /// Somebody asked who may get into the table; `few` says that there are few like them.
-    pub(super) fn candidate(&mut self, contact: Contact, few: bool) {
-        if !self.admitting.contains(&contact.address()) {
-            let candidates = if few { &mut self.rare } else { &mut self.spare };
-            candidates.push(contact);
-        }
     }
 
     /// A search is over; gives whether the network is joined by it.
@@ -352,33 +299,6 @@ impl Dht {
             self.upkeep.greeting.insert(address);
             let met = Met::Joining(tries.saturating_add(1));
             self.greet(now, address, Purpose::Greet { met });
-        }
-    }
-
-    /// Asks those who may get into the table. Most who ask are of the far buckets, which fill by themselves: they are not
-    /// worth a datagram each as soon as there are enough of them.
-    fn run_candidates(&mut self, now: Instant) {
-        let hurry = self.is_small();
-        let due = |it: &Candidates| it.due(now).is_some_and(|at| hurry || at <= now);
-        while self.upkeep.admitting.len() < GREETED {
-            let rare = due(&self.upkeep.rare);
-            let candidates = match rare {
-                true => &mut self.upkeep.rare,
-                false if due(&self.upkeep.spare) => &mut self.upkeep.spare,
-                false => return,
-            };
-            let Some(contact) = candidates.waiting.pop_front() else { return };
-            if !self.table.wants(&contact) {
-                continue;
-            }
-            if rare && !hurry && !self.table.has_few_like(&contact) {
-                // Others of its kind have come meanwhile.
-                self.upkeep.spare.push(contact);
-                continue;
-            }
-            candidates.asked = Some(now);
-            self.upkeep.admitting.insert(contact.address());
-            self.admit(now, contact, Met::Heard);
         }
     }
 
