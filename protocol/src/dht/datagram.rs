@@ -127,10 +127,14 @@ impl Datagrams {
         self.key
     }
 
-    /// Becomes another node: a fresh key, and nothing is waited for any more.
+    /// Becomes another node, by a fresh key. Replies to what was asked before are still read.
     pub fn renew(&mut self) {
         self.own = self.ephemeral();
         self.key = NodeKey(PublicKey::from(&self.own).to_bytes());
+    }
+
+    /// Gives up waiting for any reply.
+    pub fn forget_all(&mut self) {
         self.pending = Pending::default();
     }
 

@@ -42,9 +42,8 @@ const LOCAL: Rates =
 /// be shown.
 const CAUSED: Rates =
     Rates { address: Rate::new(1, 10), prefix: Rate::new(3, 30), total: Rate::new(100, 300) };
-/// For calls to one client, by client, and for those to this node, by introducer: each may lead to two pings.
-const CALLS: Rates =
-    Rates { address: Rate::new(2, 20), prefix: Rate::new(6, 60), total: Rate::new(100, 300) };
+/// For calls to one client: each may lead to two pings.
+const CALLS: Rate = Rate::new(2, 20);
 /// Buckets of a kind that are kept at most. A full one is not kept, and where all together may take 500 tokens a second
 /// and 1000 at once, no more than 1100 are ever less than full: this is the bound if the rates change.
 const MAX_BUCKETS: usize = 4096;
@@ -63,6 +62,12 @@ pub struct Gate {
 #[derive(ZeroizeOnDrop)]
 struct Secret([u8; 32]);
 
+impl Secret {
+    fn new(random: &mut Stream) -> Self {
+        Self(blake3::derive_key("hither v1 dht cookie", random.bytes::<32>().as_slice()))
+    }
+}
+
 /// The buckets of one kind of request.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -77,7 +82,7 @@ pub(super) struct Lane {
 /// I.371). One that is full is not kept. Where there are too many, the one nearest to being full makes room: nobody
 /// gets rid of an empty one by bringing many others.
 #[derive(Debug)]
-struct Buckets<K> {
+pub(super) struct Buckets<K> {
     rate: Rate,
     full: BTreeMap<K, Instant>,
     order: BTreeSet<(Instant, K)>,
@@ -104,11 +109,16 @@ impl Gate {
     pub fn new(now: Instant, random: &mut Stream) -> Self {
         Self {
             start: now,
-            secret: Secret(blake3::derive_key("hither v1 dht cookie", random.bytes::<32>().as_slice())),
+            secret: Secret::new(random),
             unproven: Lane::new(now, GLOBAL),
             proven: Lane::new(now, GLOBAL),
             local: Lane::new(now, LOCAL),
         }
+    }
+
+    /// Cookies that were given are good no more: with them somebody could be followed to another key.
+    pub fn renew(&mut self, random: &mut Stream) {
+        self.secret = Secret::new(random);
     }
 
     /// The cookie for an address: 16 bytes of a MAC over it and the half hour.
@@ -170,11 +180,6 @@ impl Lane {
         Self::new(now, CAUSED)
     }
 
-    /// The buckets of those who are called, or of those who pass calls on.
-    pub(super) fn of_calls(now: Instant) -> Self {
-        Self::new(now, CALLS)
-    }
-
     /// Takes a token, or says whose bucket is empty. Then none is taken from any.
     pub(super) fn take(&mut self, now: Instant, from: IpAddr) -> Result<(), Reason> {
         let from = from.to_canonical();
@@ -191,6 +196,17 @@ impl Lane {
 impl<K: Ord + Copy> Buckets<K> {
     fn new(rate: Rate) -> Self {
         Self { rate, full: BTreeMap::new(), order: BTreeSet::new() }
+    }
+
+    /// For calls, by those who are called or by those who pass them on.
+    pub(super) fn of_calls() -> Self {
+        Self::new(CALLS)
+    }
+
+    /// Takes a token, if there is one.
+    pub(super) fn take(&mut self, now: Instant, key: K) -> bool {
+        let after = self.after(now, key);
+        after.map(|full| self.set(now, key, full)).is_some()
     }
 
     /// When the bucket will be full after a token more is taken, if there is one.

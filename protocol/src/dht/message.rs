@@ -65,7 +65,7 @@ pub enum Request {
         /// What only they can read.
         call: SealedCall,
     },
-    /// Somebody at this address calls you.
+    /// Somebody at this address calls you. Needs a cookie.
     PunchOn {
         /// Where the call came from, as whoever passes it on sees it.
         from: SocketAddr,

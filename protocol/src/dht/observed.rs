@@ -51,8 +51,9 @@ pub(super) struct Observed {
     strangers: [BTreeSet<Prefix>; 2],
     /// What others agree on, for IPv4 and for IPv6.
     agreed: [Option<SocketAddr>; 2],
-    /// What they agreed on last of the world's addresses, as far as it was looked at.
+    /// What they agreed on last of the world's addresses, and whether it was another before.
     last: [Option<IpAddr>; 2],
+    elsewhere: bool,
 }
 
 impl Observed {
@@ -121,7 +122,9 @@ impl Observed {
         let family = family(seen.ip());
         // One more for what is agreed on changes nothing, unless others have left.
         let settled = self.agreed.get(family).copied().flatten() == Some(seen);
-        if settled && self.votes.len() > before { false } else { self.count(family) }
+        let changed = if settled && self.votes.len() > before { false } else { self.count(family) };
+        self.remember(family);
+        changed
     }
 
     fn count(&mut self, family: usize) -> bool {
@@ -204,14 +207,19 @@ impl Observed {
 
     /// Whether others have come to see this node at another IP, since this was asked last: that may be in another network,
     /// where another port is another whim of one router.
-    pub(super) fn is_elsewhere(&mut self) -> bool {
-        let mut elsewhere = false;
-        for (last, agreed) in self.last.iter_mut().zip(&self.agreed) {
-            if let Some(ip) = agreed.map(|it| it.ip()).filter(|ip| Scope::of(*ip) == Scope::Global) {
-                elsewhere |= last.replace(ip).is_some_and(|last| last != ip);
-            }
+    pub(super) fn was_elsewhere(&mut self) -> bool {
+        std::mem::take(&mut self.elsewhere)
+    }
+
+    /// Remembers what others agree on. One alone has nobody to agree with.
+    fn remember(&mut self, family: usize) {
+        let agreed = self.agreed.get(family).copied().flatten();
+        let Some(agreed) = agreed.filter(|it| Scope::of(it.ip()) == Scope::Global) else { return };
+        if let Some(last) = self.last.get_mut(family).filter(|last| **last != Some(agreed.ip()))
+            && self.votes.values().filter(|(seen, _)| *seen == agreed).count() >= ENOUGH
+        {
+            self.elsewhere |= last.replace(agreed.ip()).is_some();
         }
-        elsewhere
     }
 
     /// Those of the addresses that others agree on which mean something everywhere.

@@ -49,6 +49,8 @@ pub enum Reason {
     OffTarget,
     /// A call to somebody who is not introduced here, or of somebody who does not introduce this node.
     NotIntroduced,
+    /// More calls than one who is called answers, or than one introducer may pass on.
+    TooManyCalls,
 }
 
 impl Reason {
@@ -77,6 +79,7 @@ impl Reason {
             Self::OutOfScope => "contact out of scope",
             Self::OffTarget => "not what was looked for",
             Self::NotIntroduced => "call to nobody here",
+            Self::TooManyCalls => "too many calls",
         }
     }
 }

@@ -296,6 +296,11 @@ impl Table {
         self.buckets.values().flat_map(|bucket| &bucket.nodes)
     }
 
+    /// Those who have answered everything of late.
+    pub(super) fn good(&self) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(|it| it.failures == 0)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.len

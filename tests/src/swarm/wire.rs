@@ -71,8 +71,6 @@ impl Edge {
     fn renew(&mut self) -> Option<NodeKey> {
         if let Self::Sealed(sealed) = self {
             sealed.datagrams.renew();
-            sealed.asked.clear();
-            sealed.transactions.clear();
         }
         self.key()
     }

@@ -100,8 +100,7 @@ impl Dht {
             let ip = it.address().ip();
             Prefix::of(ip) != prefix && Scope::of(ip) == Scope::of(asker.address().ip())
         };
-        let others: Vec<_> =
-            self.table.entries().filter(|it| it.failures == 0).map(|it| it.contact).filter(fits).collect();
+        let others: Vec<_> = self.table.good().map(|it| it.contact).filter(fits).collect();
         let chosen = self.pick(&others).filter(|_| self.upkeep.may_be_caused(now, CAUSED));
         let Some(stranger) = chosen else { return Answer::Refused(Refusal::Nobody) };
         let request = Request::DialOn { to: asker, nonce };

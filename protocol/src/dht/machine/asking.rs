@@ -13,6 +13,8 @@ use crate::dht::statistics::Reason;
 
 /// How long a request is waited for. An answer takes a round trip; what is lost is lost, and others are asked.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// Between two times that another address, as others see it, is taken for another network: some routers have several.
+const ELSEWHERE: Duration = Duration::from_secs(10 * 60);
 /// Cookies remembered.
 const MAX_COOKIES: usize = 512;
 
@@ -57,13 +59,6 @@ pub(super) enum Purpose {
     Punch { to: NodeKey, nonce: Nonce, call: SealedCall, again: bool },
     /// A call of somebody else, on its way. `again`: it had no right cookie before.
     PassedOn { from: SocketAddr, call: SealedCall, again: bool },
-}
-
-impl Purpose {
-    /// Whether whoever is asked is no node that can be asked in general.
-    fn is_of_client(&self) -> bool {
-        matches!(self, Self::Dialled | Self::Prove | Self::PassedOn { .. })
-    }
 }
 
 impl Asked {
@@ -155,15 +150,15 @@ impl Dht {
         self.keep_cookie(contact.address(), cookie);
         self.screen(&contact, &mut answer);
         let was_empty = self.is_empty();
-        let in_general = !asked.purpose.is_of_client();
-        if in_general {
+        let counts = self.counts(&asked.purpose, &contact);
+        if counts {
             let round_trip = now.saturating_duration_since(asked.at);
             let came = matches!(asked.purpose, Purpose::Admit { met } if met.came());
             if let Some(lost) = self.table.answered(now, contact, round_trip, came) {
                 self.upkeep.lost(now, &lost);
             }
         }
-        if in_general {
+        if counts {
             self.observed_by(now, contact.address(), observed);
         }
         match asked.purpose {
@@ -206,14 +201,31 @@ impl Dht {
         self.go_on(now);
     }
 
-    /// Somebody in the table says where they see this node.
+    /// Whether an answer makes its giver somebody to be asked in general, and one whose word on this node's address has
+    /// weight: not where others named them for their own ends.
+    fn counts(&self, purpose: &Purpose, giver: &Contact) -> bool {
+        match purpose {
+            Purpose::Dialled | Purpose::Prove | Purpose::PassedOn { .. } => false,
+            Purpose::Punch { .. } => self.table.entries().any(|it| it.contact == *giver),
+            _ => true,
+        }
+    }
+
+    /// Somebody says where they see this node.
     fn observed_by(&mut self, now: Instant, by: SocketAddr, seen: SocketAddr) {
         if self.observed.observed(now, by, seen) {
             self.moved(now);
-            if self.observed.is_elsewhere() {
-                self.events.push_back(DhtEvent::Elsewhere);
-            }
         }
+        let rested = |at: Instant| now.saturating_duration_since(at) >= ELSEWHERE;
+        if self.observed.was_elsewhere() && self.elsewhere_at.is_none_or(rested) {
+            self.be_elsewhere(now);
+        }
+    }
+
+    /// This node may be in another network.
+    pub(super) fn be_elsewhere(&mut self, now: Instant) {
+        self.elsewhere_at = Some(now);
+        self.events.push_back(DhtEvent::Elsewhere);
     }
 
     /// Whoever is at an address says by which key it answers. Nothing is proven by that, so it is asked under it.

@@ -14,7 +14,7 @@ use super::asking::Purpose;
 use super::{Dht, DhtEvent};
 use crate::dht::address::{Prefix, Scope};
 use crate::dht::call::{Call, SealedCall};
-use crate::dht::gate::Lane;
+use crate::dht::gate::Buckets;
 use crate::dht::id::Contact;
 use crate::dht::message::{Answer, Nonce, Refusal, Request};
 use crate::dht::statistics::Reason;
@@ -56,7 +56,7 @@ pub(super) struct Introductions {
     look_at: Option<Instant>,
     rest: Duration,
     passed_over: VecDeque<(SocketAddr, Instant)>,
-    calls: Lane,
+    calls: Buckets<SocketAddr>,
     /// By whom each was brought.
     answered: VecDeque<(Nonce, SocketAddr)>,
 }
@@ -73,7 +73,7 @@ struct Introducer {
 }
 
 impl Introductions {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             wanted: false,
             since: None,
@@ -81,7 +81,7 @@ impl Introductions {
             look_at: None,
             rest: REST,
             passed_over: VecDeque::new(),
-            calls: Lane::of_calls(now),
+            calls: Buckets::of_calls(),
             answered: VecDeque::new(),
         }
     }
@@ -157,14 +157,13 @@ impl Dht {
         if !self.introductions.wanted {
             return;
         }
-        match self.observed.is_behind_nat(self.is_small()) {
-            Some(true) => {}
-            Some(false) => return self.forget_introducers(),
-            // As long as nobody has said, those who are there stay.
-            None if self.introductions.by.is_empty() => return,
-            None => {}
+        let behind = self.is_behind_nat();
+        if behind == Some(false) {
+            return self.forget_introducers();
         }
-        if self.introductions.by.is_empty() && !self.upkeep.is_joined() {
+        // Those who are there stay while nobody says anything; nobody is looked for where there is nobody to ask.
+        if self.introductions.by.is_empty() && (behind.is_none() || !self.upkeep.is_joined()) {
+            (self.introductions.since, self.introductions.look_at) = (None, None);
             return;
         }
         self.look_for_introducers(now);
@@ -178,17 +177,18 @@ impl Dht {
         }
     }
 
+    /// Whether there is something that keeps others out. A few nodes are too few to have strangers among them who could
+    /// show that there is nothing; but whoever is introduced stays so until they do.
+    pub(super) fn is_behind_nat(&self) -> Option<bool> {
+        self.observed.is_behind_nat(self.is_small() && self.introductions.by.is_empty())
+    }
+
     fn look_for_introducers(&mut self, now: Instant) {
         let since = *self.introductions.since.get_or_insert(now);
         let settled = since.checked_add(SETTLE).unwrap_or(since);
         if self.introductions.by.len() >= WANTED && self.introductions.leaves_at().is_some_and(|at| at <= now)
         {
-            let another = self.choose_introducer(now).is_some();
-            let oldest = self.introductions.by.iter_mut().min_by_key(|it| it.since);
-            match oldest.map(|it| (it.contact, std::mem::replace(&mut it.since, now))) {
-                Some((contact, _)) if another => self.lose_introducer(now, &contact),
-                _ => {}
-            }
+            self.replace_oldest(now);
         }
         if *self.introductions.look_at.get_or_insert(settled) > now {
             return;
@@ -202,22 +202,45 @@ impl Dht {
         }
     }
 
+    /// Lets the introducer go who was there longest, if there is another for its place: of IPv4, if it is the only one of those.
+    fn replace_oldest(&mut self, now: Instant) {
+        let oldest = self.introductions.by.iter_mut().min_by_key(|it| it.since);
+        let Some(contact) = oldest.map(|it| {
+            it.since = now;
+            it.contact
+        }) else {
+            return;
+        };
+        let is_v4 = |it: &Contact| it.address().is_ipv4();
+        let others = self.introductions.by.iter().map(|it| it.contact).filter(|it| *it != contact);
+        let needs_v4 = is_v4(&contact) && !others.clone().any(|it| is_v4(&it));
+        let others: Vec<Contact> = others.chain([contact]).collect();
+        let another = self.may_introduce(now, &others).into_iter().any(|it| !needs_v4 || is_v4(&it));
+        if another {
+            self.lose_introducer(now, &contact);
+        }
+    }
+
     /// One of the table at random, of another prefix than the others; of IPv4 first, which every caller has.
     fn choose_introducer(&mut self, now: Instant) -> Option<Contact> {
-        let prefix = |it: &Contact| Prefix::of(it.address().ip());
-        let Introductions { by, .. } = &self.introductions;
-        let fits = |it: &Contact| {
-            Scope::of(it.address().ip()) == Scope::Global
-                && !by.iter().any(|other| prefix(&other.contact) == prefix(it))
-                && !self.introductions.is_passed_over(now, it.address())
-        };
-        let mut good: Vec<Contact> =
-            self.table.entries().filter(|it| it.failures == 0).map(|it| it.contact).filter(fits).collect();
+        let others: Vec<Contact> = self.introductions.by.iter().map(|it| it.contact).collect();
+        let mut good = self.may_introduce(now, &others);
         let is_v4 = |it: &Contact| it.address().is_ipv4();
-        if !by.iter().any(|it| is_v4(&it.contact)) && good.iter().any(is_v4) {
+        if !others.iter().any(is_v4) && good.iter().any(is_v4) {
             good.retain(is_v4);
         }
         self.pick(&good)
+    }
+
+    /// Those of the table who may introduce this node beside others.
+    fn may_introduce(&self, now: Instant, others: &[Contact]) -> Vec<Contact> {
+        let prefix = |it: &Contact| Prefix::of(it.address().ip());
+        let fits = |it: &Contact| {
+            Scope::of(it.address().ip()) == Scope::Global
+                && !others.iter().any(|other| prefix(other) == prefix(it))
+                && !self.introductions.is_passed_over(now, it.address())
+        };
+        self.table.good().map(|it| it.contact).filter(fits).collect()
     }
 
     fn register_at(&mut self, now: Instant, contact: Contact, again: bool) {
@@ -273,8 +296,8 @@ impl Dht {
             self.statistics.refuse(Reason::NotIntroduced);
             return Answer::Refused(Refusal::Nobody);
         }
-        if let Err(why) = self.introductions.calls.take(now, by.ip()) {
-            self.statistics.refuse(why);
+        if !self.introductions.calls.take(now, by) {
+            self.statistics.refuse(Reason::TooManyCalls);
             return Answer::Refused(Refusal::Full);
         }
         self.events.push_back(DhtEvent::Called { by, from, call });

@@ -10,7 +10,7 @@ use super::Dht;
 use super::asking::Purpose;
 use crate::dht::address::Scope;
 use crate::dht::call::SealedCall;
-use crate::dht::gate::Lane;
+use crate::dht::gate::{Buckets, Lane};
 use crate::dht::id::{Contact, NodeKey};
 use crate::dht::message::{Answer, Refusal, Request};
 use crate::dht::registry::Registry;
@@ -24,7 +24,7 @@ pub(super) struct Introducing {
     proofs: Lane,
     /// Calls, by whoever calls and by whoever is called: a flood of calls to one keeps out none to another.
     callers: Lane,
-    callees: Lane,
+    callees: Buckets<NodeKey>,
 }
 
 impl Introducing {
@@ -33,7 +33,7 @@ impl Introducing {
             registry: Registry::default(),
             proofs: Lane::of_caused(now),
             callers: Lane::of_caused(now),
-            callees: Lane::of_calls(now),
+            callees: Buckets::of_calls(),
         }
     }
 }
@@ -73,8 +73,10 @@ impl Dht {
             return Answer::Refused(Refusal::Nobody);
         };
         let Introducing { callers, callees, .. } = &mut self.introducing;
-        let taken = callers.take(now, from.ip());
-        if let Err(why) = taken.and_then(|()| callees.take(now, contact.address().ip())) {
+        let by_caller = callers.take(now, from.ip());
+        if let Err(why) =
+            by_caller.and_then(|()| callees.take(now, to).then_some(()).ok_or(Reason::TooManyCalls))
+        {
             self.statistics.refuse(why);
             return Answer::Refused(Refusal::Full);
         }

@@ -187,6 +187,8 @@ pub struct Dht {
     next_id: u64,
     /// When the machine expected to be called next.
     expected: Option<Instant>,
+    /// When this node last seemed to be in another network.
+    elsewhere_at: Option<Instant>,
     outputs: VecDeque<Output>,
     events: VecDeque<DhtEvent>,
 }
@@ -212,11 +214,12 @@ impl Dht {
             storers: BTreeMap::new(),
             upkeep: Upkeep::new(now),
             candidates: Candidates::new(),
-            introductions: Introductions::new(now),
+            introductions: Introductions::new(),
             introducing: Introducing::new(now),
             calls: Calls::default(),
             next_id: 0,
             expected: None,
+            elsewhere_at: None,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -240,14 +243,15 @@ impl Dht {
         self.go_on(now);
     }
 
-    /// After [`DhtEvent::Elsewhere`]: this node answers to another key from now on.
+    /// After [`DhtEvent::Elsewhere`]: this node answers to another key from now on. What it has asked goes on.
     pub fn change_key(&mut self, now: Instant, key: NodeKey) {
         let ip = self.observed.agreed().map(|at| at.ip()).max_by_key(|ip| Scope::of(*ip));
         self.set_key(key, ip);
+        self.tell_neighbours(now);
         self.go_on(now);
     }
 
-    /// Nothing that was done under the old one goes on.
+    /// Whoever knew this node by the old one does not know it any more.
     fn set_key(&mut self, key: NodeKey, ip: Option<IpAddr>) {
         self.key = key;
         if let Some(ip) = ip {

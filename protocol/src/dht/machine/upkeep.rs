@@ -224,7 +224,7 @@ impl Dht {
         if self.upkeep.known.len() > MAX_KNOWN {
             self.upkeep.known.pop_front();
         }
-        if self.table.entries().any(|it| it.contact.address() == address && it.failures == 0) {
+        if self.table.good().any(|it| it.contact.address() == address) {
             return;
         }
         self.upkeep.wait_for(address, 0);
@@ -233,7 +233,7 @@ impl Dht {
 
     /// Addresses at which somebody is worth meeting in another run: those that nobody named first, then the latest heard of.
     pub fn remembered(&self) -> Vec<SocketAddr> {
-        let mut good: Vec<_> = self.table.entries().filter(|it| it.failures == 0).collect();
+        let mut good: Vec<_> = self.table.good().collect();
         good.sort_by_key(|it| (it.came, it.answered));
         good.iter().rev().map(|it| it.contact.address()).take(MAX_KNOWN).collect()
     }
@@ -241,9 +241,9 @@ impl Dht {
     /// What happened while nobody was looking is not known: the network may be another.
     pub(super) fn wake(&mut self, now: Instant) {
         // Behind a NAT the machine's own addresses may be the same in any network.
-        if self.observed.is_behind_nat(self.is_small()) == Some(true) {
+        if self.is_behind_nat() == Some(true) {
             self.forget_introducers();
-            self.events.push_back(DhtEvent::Elsewhere);
+            self.be_elsewhere(now);
         }
         self.observed.forget();
         self.table.doubt_all();
@@ -282,8 +282,7 @@ impl Dht {
         if self.upkeep.again_at.is_some_and(|at| at <= now) {
             self.upkeep.again_at = None;
             self.upkeep.again = self.upkeep.again.saturating_mul(2).min(AGAIN_AT_LAST);
-            let good: BTreeSet<SocketAddr> =
-                self.table.entries().filter(|it| it.failures == 0).map(|it| it.contact.address()).collect();
+            let good: BTreeSet<SocketAddr> = self.table.good().map(|it| it.contact.address()).collect();
             if good.len() < K {
                 let doubted = self.table.nearest(&self.me.target(), GREETED);
                 let known: Vec<_> = self.upkeep.known.iter().copied().collect();
@@ -357,8 +356,7 @@ impl Dht {
             self.upkeep.dial_back_at = None;
             return;
         }
-        let mut good: Vec<_> =
-            self.table.entries().filter(|it| it.failures == 0).map(|it| it.contact).collect();
+        let mut good: Vec<_> = self.table.good().map(|it| it.contact).collect();
         let enough = if self.upkeep.joined { 1 } else { DIAL_BACKS };
         self.upkeep.may_dial_back = good.len() >= enough;
         if !self.upkeep.may_dial_back {
@@ -381,10 +379,14 @@ impl Dht {
         if let Some(address) = address {
             self.set_me(NodeId::new(&self.key, address.ip()));
         }
-        // Those near whom it stands now are told that it can be asked, by being asked.
+        self.tell_neighbours(now);
+        self.events.push_back(DhtEvent::Moved);
+    }
+
+    /// Those near whom this node stands now are told that it can be asked, by being asked.
+    pub(super) fn tell_neighbours(&mut self, now: Instant) {
         if self.is_server() {
             self.upkeep.search_at = Some(now);
         }
-        self.events.push_back(DhtEvent::Moved);
     }
 }

@@ -373,17 +373,22 @@ fn what_is_waited_for_is_bounded_and_the_oldest_makes_room() {
 }
 
 #[test]
-fn a_renewed_node_has_another_key_and_waits_for_nothing() {
+fn a_renewed_node_has_another_key_and_reads_what_it_waited_for() {
     let (mut alice, mut bob) = (Side::new(1), Side::new(2));
-    let (_, request) = alice.ask(&bob, Request::Ping(None));
+    let requests = [(); 2].map(|()| alice.ask(&bob, Request::Ping(None)).1);
     let (_, to_bob) = alice.ask(&bob, Request::Ping(None));
-    let (_, _, slot) = bob.open_query(alice.at, &request);
-    let reply = bob.edge.reply(slot, &response(Answer::Done)).unwrap();
+    let [first, second] = requests.map(|request| {
+        let (_, _, slot) = bob.open_query(alice.at, &request);
+        bob.edge.reply(slot, &response(Answer::Done)).unwrap()
+    });
     let before = (alice.edge.key(), bob.edge.key());
     alice.edge.renew();
     bob.edge.renew();
     assert!(alice.edge.key() != before.0 && bob.edge.key() != before.1);
-    assert!(alice.open(bob.at, &reply).is_none() && bob.open(alice.at, &to_bob).is_none());
+    assert!(bob.open(alice.at, &to_bob).is_none());
+    alice.open_response(bob.at, &first);
+    alice.edge.forget_all();
+    assert!(alice.open(bob.at, &second).is_none());
     assert_eq!((alice.count(Reason::NothingAsked), bob.count(Reason::OtherKey)), (1, 1));
     let (_, request) = alice.ask(&bob, Request::Ping(None));
     bob.open_query(alice.at, &request);

@@ -166,3 +166,15 @@ fn a_cookie_is_of_one_address_and_one_gate() {
         assert!(!gate.is_proven(start(), from, &changed));
     }
 }
+
+#[test]
+fn after_it_is_renewed_no_cookie_is_known_again() {
+    let mut random = stream(1);
+    let (now, from) = (Instant::now(), super::v4(1));
+    let mut gate = Gate::new(now, &mut random);
+    let cookie = gate.cookie(now, from);
+    assert!(gate.is_proven(now, from, &cookie));
+    gate.renew(&mut random);
+    assert!(!gate.is_proven(now, from, &cookie));
+    assert_ne!(gate.cookie(now, from), cookie);
+}

@@ -88,3 +88,58 @@ proptest! {
         }
     }
 }
+
+/// Somebody far away who sees addresses of IPv6.
+fn observer_v6(number: u16) -> SocketAddr {
+    SocketAddr::from(([0x2a00, number, 1, 1, 0, 0, 0, 1], 4242))
+}
+
+#[test]
+fn whether_there_is_a_nat_is_seen_in_each_family() {
+    let now = Instant::now();
+    let near = SocketAddr::from(([192, 168, 1, 2], 4919));
+    let (unique, v6) = (super::v6(1), SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 4919)));
+    let seen_by = |observed: &mut Observed, seen: SocketAddr| {
+        for number in 1..=2 {
+            let by = if seen.is_ipv4() { observer(number) } else { observer_v6(number.into()) };
+            observed.observed(now, by, seen);
+        }
+    };
+    let strangers = |observed: &mut Observed| (50..53).for_each(|it| observed.heard(now, observer_v6(it)));
+    let mut observed = Observed::new(false);
+    observed.set_own(vec![near, v6]);
+    assert_eq!(observed.is_behind_nat(true), None, "nobody in the world has said");
+    seen_by(&mut observed, seen(1));
+    assert_eq!(observed.is_behind_nat(true), Some(true), "whatever its own network can do");
+
+    // IPv6 without a NAT, and IPv4 behind one.
+    observed.set_own(vec![near, unique]);
+    seen_by(&mut observed, unique);
+    assert_eq!(observed.is_behind_nat(false), Some(true), "a firewall may keep out strangers");
+    strangers(&mut observed);
+    assert_eq!(observed.is_behind_nat(false), Some(false));
+    seen_by(&mut observed, seen(1));
+    assert_eq!(observed.is_behind_nat(false), Some(true), "who has only IPv4 does not get in");
+
+    let mut public = Observed::new(true);
+    public.set_own(vec![near]);
+    seen_by(&mut public, seen(1));
+    assert_eq!(public.is_behind_nat(false), Some(false), "its owner says so");
+}
+
+#[test]
+fn another_ip_is_another_network_and_another_port_is_not() {
+    let (now, mut observed) = (Instant::now(), Observed::new(false));
+    let elsewhere = |observed: &mut Observed, seen: SocketAddr, by: std::ops::Range<u8>| {
+        for number in by {
+            observed.observed(now, observer(number), seen);
+        }
+        observed.was_elsewhere()
+    };
+    assert!(!elsewhere(&mut observed, seen(9), 0..1), "one alone");
+    assert!(!elsewhere(&mut observed, seen(1), 0..3), "has said nothing that counts");
+    let port = SocketAddr::new(seen(1).ip(), 5);
+    assert!(!elsewhere(&mut observed, port, 0..3));
+    assert!(elsewhere(&mut observed, seen(2), 0..3));
+    assert!(!elsewhere(&mut observed, seen(2), 0..3), "that was said");
+}

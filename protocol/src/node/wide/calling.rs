@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Wide;
 use crate::dht::{Call, Introduced, NodeKey, Nonce, Reason, SealedCall, publishable};
@@ -11,16 +11,23 @@ use crate::node::Node;
 use crate::pairing::{Card, Found, Place};
 
 /// Calls that may still lead somewhere; the oldest makes room.
-const MAX_CALLS: usize = 64;
+const MAX_CALLED: usize = 64;
+/// Between two calls of one: what opens a NAT may be lost.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Whether somebody may be called now who was called last at some time, if at any.
+pub(super) fn may_call(now: Instant, last: Option<Instant>) -> bool {
+    last.is_none_or(|at| now.saturating_duration_since(at) >= AGAIN)
+}
 
 /// Who was called.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
-    made: VecDeque<(Nonce, Called)>,
+pub(super) struct Callees {
+    called: VecDeque<(Nonce, Callee)>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Called {
+enum Callee {
     Peer(PeerId),
     /// Whoever left a card at the place of a code.
     Maker(Place, Card),
@@ -29,7 +36,7 @@ enum Called {
 impl Wide {
     /// Calls a peer through all who introduce it: each of them may be gone.
     pub(super) fn call(&mut self, now: Instant, peer: PeerId, introduced: &Introduced) {
-        let Some((nonce, call)) = self.new_call(now, peer, &introduced.key, Called::Peer(peer)) else {
+        let Some((nonce, call)) = self.new_call(now, peer, &introduced.key, Callee::Peer(peer)) else {
             return;
         };
         for by in &introduced.by {
@@ -48,8 +55,8 @@ impl Wide {
         key: NodeKey,
         by: &[SocketAddr],
     ) {
-        let called = Called::Maker(place, card);
-        let Some((nonce, call)) = self.new_call(now, card.key, &key, called) else { return };
+        let callee = Callee::Maker(place, card);
+        let Some((nonce, call)) = self.new_call(now, card.key, &key, callee) else { return };
         let mut asked = Vec::new();
         for by in by {
             // Nobody is asked twice for one call, at other ports.
@@ -65,14 +72,14 @@ impl Wide {
         now: Instant,
         to: PeerId,
         known_as: &NodeKey,
-        called: Called,
+        callee: Callee,
     ) -> Option<(Nonce, SealedCall)> {
         let call = self.dht.new_call(now);
         let sealed = call.seal(&to, known_as, &self.network, &mut self.random)?;
-        if self.calls.made.len() >= MAX_CALLS {
-            self.calls.made.pop_front();
+        if self.callees.called.len() >= MAX_CALLED {
+            self.callees.called.pop_front();
         }
-        self.calls.made.push_back((call.nonce, called));
+        self.callees.called.push_back((call.nonce, callee));
         Some((call.nonce, sealed))
     }
 
@@ -97,10 +104,11 @@ impl Wide {
 impl Node {
     /// Whoever was called can be dialled now.
     pub(super) fn callee_at(&mut self, now: Instant, wide: &Wide, nonce: Nonce, at: SocketAddr) {
-        let called = wide.calls.made.iter().find(|(made, _)| *made == nonce).map(|(_, called)| *called);
-        match called.filter(|_| publishable(at, wide.only_loopback)) {
-            Some(Called::Peer(peer)) => self.dialler.learn(now, peer, at),
-            Some(Called::Maker(place, card)) => {
+        let mut called = wide.callees.called.iter();
+        let callee = called.find(|(called, _)| *called == nonce).map(|(_, callee)| *callee);
+        match callee.filter(|_| publishable(at, wide.only_loopback)) {
+            Some(Callee::Peer(peer)) => self.dialler.learn(now, peer, at),
+            Some(Callee::Maker(place, card)) => {
                 self.card_found(now, &Found { place, card, addresses: vec![at] });
             }
             None => {}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::calling::may_call;
 use super::{For, Wide};
 use crate::dht::{BlindedId, Content, LookupId, Period, Record, RecordKind, publishable};
 use crate::identity::PeerId;
@@ -13,8 +14,6 @@ use crate::node::Node;
 const NEARER_FIRST: Duration = Duration::from_millis(700);
 /// How long until a search that found nothing is made again, while the peer is still wanted.
 const AGAIN: Duration = Duration::from_secs(3);
-/// Between two calls of one peer: what opens a NAT may be lost.
-const CALL_AGAIN: Duration = Duration::from_secs(2);
 /// Between two searches for those whom something waits for, once they were not found.
 const REVISIT: Duration = Duration::from_secs(10 * 60);
 
@@ -140,9 +139,8 @@ impl Node {
             let known = record.sequence() == sought.newest;
             sought.newest = record.sequence();
             // Also where there is a newer record: whoever signs them may make many.
-            let rested = |at: Instant| now.saturating_duration_since(at) >= CALL_AGAIN;
             if let Some(introduced) = introduced
-                && sought.called.is_none_or(rested)
+                && may_call(now, sought.called)
             {
                 sought.called = Some(now);
                 wide.call(now, peer, &introduced);

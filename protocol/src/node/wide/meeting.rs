@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::calling::may_call;
 use super::{For, Stored, Wide};
 use crate::dht::{Contact, Hour, Item, LookupId, MeetAt, Meeting, Note, Search, WANTED_WORK, publishable};
 use crate::identity::{Identity, PeerId};
@@ -23,8 +24,6 @@ const EVERY: Duration = Duration::from_secs(10 * 60);
 const AGAIN: Duration = Duration::from_secs(5);
 /// Between two looks for the notes of a code.
 const LOOK: Duration = Duration::from_millis(2500);
-/// Between two calls of one maker: what opens a NAT may be lost.
-const CALL_AGAIN: Duration = Duration::from_secs(2);
 /// Makers that are called for one code, the first found: as many as are given a proof.
 const MAX_CALLED: usize = 32;
 
@@ -252,9 +251,8 @@ impl Node {
 impl Wanted {
     /// Whether a maker is to be called now.
     fn may_call(&mut self, now: Instant, maker: PeerId) -> bool {
-        let rested = |at: &Instant| now.saturating_duration_since(*at) >= CALL_AGAIN;
         let may = match self.called.get(&maker) {
-            Some(at) => rested(at),
+            Some(last) => may_call(now, Some(*last)),
             None => self.called.len() < MAX_CALLED,
         };
         if may {
@@ -264,15 +262,15 @@ impl Wanted {
     }
 }
 
-/// Where this node can be met: at its addresses, or through those who introduce it where no address is of IPv4, which every
-/// caller has.
+/// Where this node can be met: behind a NAT through those who introduce it, those of IPv4 first, which every caller has;
+/// else at its addresses.
 fn meet_at(wide: &Wide) -> MeetAt {
-    let mut at = wide.dht.reachable();
-    at.retain(|address| publishable(*address, wide.only_loopback));
-    let by: Vec<SocketAddr> = wide.dht.introducers().iter().map(Contact::address).collect();
-    if !at.iter().any(SocketAddr::is_ipv4) && !by.is_empty() {
-        MeetAt::Through { key: wide.dht.key(), by }
-    } else {
-        MeetAt::Addresses(at)
+    let mut by: Vec<SocketAddr> = wide.dht.introducers().iter().map(Contact::address).collect();
+    by.sort_by_key(SocketAddr::is_ipv6);
+    if by.is_empty() {
+        let mut at = wide.dht.reachable();
+        at.retain(|address| publishable(*address, wide.only_loopback));
+        return MeetAt::Addresses(at);
     }
+    MeetAt::Through { key: wide.dht.key(), by }
 }

@@ -20,7 +20,7 @@ use x25519_dalek::StaticSecret;
 
 pub use user::{NetworkView, WideConfig};
 
-use self::calling::Calls;
+use self::calling::Callees;
 use self::finding::Finding;
 use self::meeting::Notes;
 use self::publishing::Publishing;
@@ -63,7 +63,7 @@ pub(super) struct Wide {
     purposes: BTreeMap<LookupId, For>,
     stores: BTreeMap<StoreId, Stored>,
     finding: Finding,
-    calls: Calls,
+    callees: Callees,
     publishing: Publishing,
     notes: Notes,
     world: World,
@@ -107,7 +107,7 @@ impl Wide {
         Self {
             gate: Gate::new(now, &mut random),
             finding: Finding::default(),
-            calls: Calls::default(),
+            callees: Callees::default(),
             publishing: Publishing::default(),
             notes: Notes::default(),
             world: World::new(now),
@@ -141,6 +141,9 @@ impl Wide {
             !addresses.is_empty() && addresses.iter().all(|it| scope(it) == crate::dht::Scope::Loopback);
         if addresses != self.dht.addresses() {
             let key = self.new_key();
+            self.datagrams.forget_all();
+            self.asked.clear();
+            self.transactions.clear();
             self.dht.set_addresses(now, key, addresses.to_vec());
         }
         for address in self.config.bootstrap.clone() {
@@ -150,14 +153,15 @@ impl Wide {
 
     /// This may be another network, though the addresses are the same.
     fn change_key(&mut self, now: Instant) {
+        // What is to be sent may name the old one.
+        self.seal(now);
         let key = self.new_key();
         self.dht.change_key(now, key);
     }
 
     fn new_key(&mut self) -> NodeKey {
         self.datagrams.renew();
-        self.asked.clear();
-        self.transactions.clear();
+        self.gate.renew(&mut self.random);
         self.datagrams.key()
     }
 
