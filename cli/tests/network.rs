@@ -25,6 +25,15 @@ fn port(running: &mut Running) -> u16 {
     address.rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
+/// Has one machine be there for all to begin with, and others join it; they stay as long as what is given.
+fn start_nodes(first: &Machine, others: &[&Machine]) -> Vec<Running> {
+    let mut all = vec![first.start(None, &["up", "--public"])];
+    all[0].wait_for("ready", |_| true);
+    all.extend(others.iter().map(|machine| machine.start(Some(first), &["up"])));
+    all.iter_mut().skip(1).for_each(|up| drop(up.wait_for("ready", |_| true)));
+    all
+}
+
 /// Asks again and again until `doctor` says so; gives its last words.
 fn doctor_until(machine: &Machine, begin: Option<&Machine>, wanted: impl Fn(&Ended) -> bool) -> Ended {
     let end = Instant::now() + Duration::from_secs(100);
@@ -222,10 +231,7 @@ fn peers_that_share_no_network_are_found_by_their_id() {
 fn peers_behind_two_routers_reach_each_other_by_their_ids() {
     let Some(world) = World::with_routers(5, &[Router::PortRestricted; 2]) else { return };
     let [first, second, third, alice, bob] = world.machines();
-    let mut public = first.start(None, &["up", "--public"]);
-    public.wait_for("ready", |_| true);
-    let mut others = [second, third].map(|machine| machine.start(Some(first), &["up"]));
-    others.iter_mut().for_each(|up| drop(up.wait_for("ready", |_| true)));
+    let _nodes = start_nodes(first, &[second, third]);
 
     let into = bob.node.path("in");
     let mut receiver = bob.start(Some(first), &["up", "--yes", "--into", text(&into)]);
@@ -255,10 +261,7 @@ fn peers_behind_two_routers_reach_each_other_by_their_ids() {
 fn who_has_another_port_for_everyone_is_reached_from_where_all_get_in() {
     let Some(world) = World::with_routers(5, &[Router::Symmetric]) else { return };
     let [first, second, third, carol, bob] = world.machines();
-    let mut public = first.start(None, &["up", "--public"]);
-    public.wait_for("ready", |_| true);
-    let mut others = [second, third].map(|machine| machine.start(Some(first), &["up"]));
-    others.iter_mut().for_each(|up| drop(up.wait_for("ready", |_| true)));
+    let _nodes = start_nodes(first, &[second, third]);
 
     let mut receiver = bob.start(Some(first), &["up", "--yes"]);
     let id = receiver.wait_for("ready", |_| true)["id"].as_str().unwrap().to_owned();
@@ -274,10 +277,7 @@ fn who_has_another_port_for_everyone_is_reached_from_where_all_get_in() {
 fn a_code_leads_through_two_routers() {
     let Some(world) = World::with_routers(5, &[Router::PortRestricted; 2]) else { return };
     let [first, second, third, alice, bob] = world.machines();
-    let mut public = first.start(None, &["up", "--public"]);
-    public.wait_for("ready", |_| true);
-    let mut others = [second, third].map(|machine| machine.start(Some(first), &["up"]));
-    others.iter_mut().for_each(|up| drop(up.wait_for("ready", |_| true)));
+    let _nodes = start_nodes(first, &[second, third]);
 
     let file = alice.node.file("film", [7; 100_000]);
     let mut sender = alice.start(Some(first), &["send", text(&file)]);
@@ -294,10 +294,7 @@ fn a_code_leads_through_two_routers() {
 fn a_code_of_five_words_works_between_networks() {
     let Some(world) = World::make(4) else { return };
     let [first, other, alice, bob] = world.machines();
-    let mut public = first.start(None, &["up", "--public"]);
-    public.wait_for("ready", |_| true);
-    let mut up = other.start(Some(first), &["up"]);
-    up.wait_for("ready", |_| true);
+    let _nodes = start_nodes(first, &[other]);
 
     let file = alice.node.file("film", [7; 100_000]);
     let mut sender = alice.start(Some(first), &["send", text(&file)]);

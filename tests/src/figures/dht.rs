@@ -156,7 +156,7 @@ fn calls() -> Result<Vec<Row>, Failure> {
 
 fn idle() -> Result<Vec<Row>, Failure> {
     let a_minute = cases::idle(SEED, 300, DAY);
-    let case = "an idle client over 24 virtual hours, 30 % of 300 nodes leaving each hour: datagrams sent";
+    let case = "an idle client behind a NAT, kept in reach by two others, over 24 virtual hours, 30 % of 300 nodes leaving each hour: datagrams sent";
     let row = Row::plain(case, format!("{a_minute:.1} a minute"));
     Ok(vec![row.seed(SEED).bound("at most 10 a minute", a_minute <= 10.0)])
 }

@@ -204,13 +204,9 @@ impl Dht {
 
     /// Lets the introducer go who was there longest, if there is another for its place: of IPv4, if it is the only one of those.
     fn replace_oldest(&mut self, now: Instant) {
-        let oldest = self.introductions.by.iter_mut().min_by_key(|it| it.since);
-        let Some(contact) = oldest.map(|it| {
-            it.since = now;
-            it.contact
-        }) else {
-            return;
-        };
+        let Some(oldest) = self.introductions.by.iter_mut().min_by_key(|it| it.since) else { return };
+        oldest.since = now;
+        let contact = oldest.contact;
         let is_v4 = |it: &Contact| it.address().is_ipv4();
         let others = self.introductions.by.iter().map(|it| it.contact).filter(|it| *it != contact);
         let needs_v4 = is_v4(&contact) && !others.clone().any(|it| is_v4(&it));

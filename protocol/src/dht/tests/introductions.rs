@@ -21,8 +21,13 @@ const KEY: NodeKey = NodeKey([0xee; 32]);
 const OUTSIDE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(8, 8, 8, 8)), 5000);
 const SOME_CALL: SealedCall = SealedCall([7; SEALED_CALL]);
 
+/// One of those in the table; the last of them have addresses of IPv6.
 fn node(number: u8) -> Contact {
-    Contact::new(NodeKey([number; 32]), SocketAddr::from(([20, number, 1, 1], 4242))).unwrap()
+    let address = match number {
+        ..200 => SocketAddr::from(([20, number, 1, 1], 4242)),
+        200.. => SocketAddr::from(([0x2a00, number.into(), 1, 1, 0, 0, 0, 1], 4242)),
+    };
+    Contact::new(NodeKey([number; 32]), address).unwrap()
 }
 
 fn address(number: u8) -> SocketAddr {
@@ -462,6 +467,21 @@ fn an_introducer_stays_for_an_hour_and_goes_if_there_is_another() {
     client.wait(Duration::from_secs(2 * 3600 + 60));
     let by = client.dht.introducers();
     assert!(by.len() == 2 && by != before, "{by:?}");
+    // The only one of IPv4 stays where all others are of IPv6.
+    let mut mixed = Machine::client(1);
+    for number in 200..206 {
+        mixed.dht.meet(mixed.now, node(number).address());
+        mixed.answer();
+    }
+    mixed.dht.be_introduced(mixed.now, true);
+    let mut seen = BTreeSet::new();
+    for _ in 0..8 {
+        mixed.wait(Duration::from_secs(30 * 60));
+        let by = mixed.dht.introducers();
+        assert!(by.len() == 2 && by.contains(&node(1)), "{by:?}");
+        seen.extend(by);
+    }
+    assert!(seen.len() > 2, "the other does not: {seen:?}");
     // With nobody to take their place they stay.
     let mut small = Machine::client(2);
     small.dht.be_introduced(small.now, true);
