@@ -51,10 +51,6 @@ impl World {
 
     /// So many machines, the last of them each behind one of these home routers.
     pub fn with_routers(machines: usize, routers: &[Router]) -> Option<Self> {
-        if !routers.is_empty() && Command::new("nft").arg("--version").output().is_err() {
-            eprintln!("SKIPPED: home routers cannot be made here; that needs `nft`");
-            return None;
-        }
         let Some(router) = Space::make() else {
             eprintln!("SKIPPED: network namespaces cannot be made here; that needs root, `unshare` and `ip`");
             return None;
@@ -68,7 +64,12 @@ impl World {
             router.connect(&format!("to{index}"), &space, "eth0", network);
             if let Some(kind) = index.checked_sub(first_behind).and_then(|at| routers.get(at)) {
                 let machine = Space::make().unwrap();
-                space.translate("eth0", *kind);
+                if let Err(why) = space.translate("eth0", *kind) {
+                    eprintln!(
+                        "SKIPPED: home routers cannot be made here, which needs `nft` and a kernel with NAT: {why}"
+                    );
+                    return None;
+                }
                 space.connect("lan", &machine, "eth0", "192.168.1");
                 spaces.push(std::mem::replace(&mut space, machine));
             }
@@ -147,29 +148,33 @@ impl Space {
 
     /// Becomes a home router. What comes too early is dropped rather than remembered, or it would be in the way of what goes
     /// out.
-    fn translate(&self, outside: &str, kind: Router) {
+    fn translate(&self, outside: &str, kind: Router) -> Result<(), String> {
         let how = match kind {
             Router::PortRestricted => "masquerade",
             Router::Symmetric => "masquerade random",
         };
-        self.run("sysctl", "-qw net.ipv4.ip_forward=1");
-        self.run("nft", "add table ip home");
-        self.run("nft", "add chain ip home out { type nat hook postrouting priority 100 ; }");
-        self.run("nft", "add chain ip home in { type nat hook prerouting priority -100 ; }");
-        self.run("nft", &format!("add rule ip home out oifname {outside} {how}"));
-        self.run("nft", "add chain ip home strangers { type filter hook input priority 0 ; }");
-        self.run("nft", &format!("add rule ip home strangers iifname {outside} ct state new drop"));
+        self.try_run("sysctl", "-qw net.ipv4.ip_forward=1")?;
+        self.try_run("nft", "add table ip home")?;
+        self.try_run("nft", "add chain ip home out { type nat hook postrouting priority 100 ; }")?;
+        self.try_run("nft", "add chain ip home in { type nat hook prerouting priority -100 ; }")?;
+        self.try_run("nft", &format!("add rule ip home out oifname {outside} {how}"))?;
+        self.try_run("nft", "add chain ip home strangers { type filter hook input priority 0 ; }")?;
+        self.try_run("nft", &format!("add rule ip home strangers iifname {outside} ct state new drop"))
     }
 
     fn run(&self, program: &str, arguments: &str) {
+        self.try_run(program, arguments).unwrap();
+    }
+
+    fn try_run(&self, program: &str, arguments: &str) -> Result<(), String> {
         let mut command = Command::new(program);
         command.args(arguments.split(' '));
-        let output = self.inside(move || command.output().unwrap());
-        assert!(
-            output.status.success(),
-            "{program} {arguments}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = self.inside(move || command.output());
+        let output = output.map_err(|error| format!("{program}: {error}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(format!("{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
 
     /// Does something on a thread that is in this namespace; what it starts is there too.
