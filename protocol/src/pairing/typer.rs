@@ -25,6 +25,8 @@ pub(crate) const MAX_CARDS: usize = 256;
 const MAX_DIALLED: usize = 16;
 /// Addresses of a card that are dialled.
 const MAX_ADDRESSES: usize = 4;
+/// How often a card is dialled, whose maker shows that they are there.
+const MAX_DIALS: u8 = 4;
 /// How long a dial may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How long whoever answered may take for a step, where others wait, and where nobody does: the maker may be busy
@@ -61,14 +63,19 @@ pub(crate) struct Typer {
 struct Candidate {
     card: Card,
     addresses: Vec<SocketAddr>,
+    dials: u8,
     state: Tried,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tried {
     Not,
-    Dialled { until: Instant },
+    Dialled {
+        until: Instant,
+    },
     Up,
+    /// It was dialled in vain.
+    Unanswered,
     Failed,
 }
 
@@ -154,9 +161,25 @@ impl Typer {
                 self.actions.push(TyperAction::Found);
             }
             addresses.truncate(MAX_ADDRESSES);
-            self.cards.push(Candidate { card, addresses, state: Tried::Not });
+            self.cards.push(Candidate { card, addresses, dials: 0, state: Tried::Not });
         }
         self.go_on(now);
+    }
+
+    /// Whoever left a card has let a call through: it is dialled again, though it did not answer before.
+    pub(crate) fn called(&mut self, now: Instant, found: Found) {
+        let again = |it: &&mut Candidate| it.card == found.card && it.state == Tried::Unanswered;
+        match self.cards.iter_mut().find(again) {
+            Some(known) if !self.over && found.place == self.code.place() => {
+                if known.dials < MAX_DIALS {
+                    known.state = Tried::Not;
+                    known.addresses.clone_from(&found.addresses);
+                    known.addresses.truncate(MAX_ADDRESSES);
+                }
+                self.go_on(now);
+            }
+            _ => self.found(now, found),
+        }
     }
 
     /// A dialled link is up: whoever left the card is there.
@@ -236,10 +259,11 @@ impl Typer {
     /// A card came to nothing.
     fn fail(&mut self, now: Instant, card: Card, why: CodeFailure) {
         if let Some(candidate) = self.cards.iter_mut().find(|it| it.card == card) {
-            if matches!(candidate.state, Tried::Dialled { .. }) {
+            let dialled = matches!(candidate.state, Tried::Dialled { .. });
+            if dialled {
                 self.actions.push(TyperAction::Abandon(card));
             }
-            candidate.state = Tried::Failed;
+            candidate.state = if dialled { Tried::Unanswered } else { Tried::Failed };
         }
         if let Some(asking) = self.asking.take_if(|it| it.card == card) {
             self.actions.push(TyperAction::Close(asking.session));
@@ -272,7 +296,7 @@ impl Typer {
         }
         let dials = self.cards.iter().filter_map(|it| match it.state {
             Tried::Dialled { until } => Some(until),
-            Tried::Not | Tried::Up | Tried::Failed => None,
+            Tried::Not | Tried::Up | Tried::Unanswered | Tried::Failed => None,
         });
         let verdict = if self.is_trying() { self.end } else { self.verdict_at() };
         dials.chain(self.asking_until()).chain([verdict]).min()
@@ -285,7 +309,8 @@ impl Typer {
     }
 
     fn is_trying(&self) -> bool {
-        self.asking.is_some() || self.cards.iter().any(|it| !matches!(it.state, Tried::Failed))
+        self.asking.is_some()
+            || self.cards.iter().any(|it| !matches!(it.state, Tried::Unanswered | Tried::Failed))
     }
 
     /// When it comes to nothing if nobody else is found.
@@ -313,6 +338,7 @@ impl Typer {
             }
             if candidate.state == Tried::Not {
                 candidate.state = Tried::Dialled { until };
+                candidate.dials = candidate.dials.saturating_add(1);
                 busy = busy.saturating_add(1);
                 self.actions.push(TyperAction::Dial(candidate.card, candidate.addresses.clone()));
             }

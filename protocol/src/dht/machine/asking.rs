@@ -180,7 +180,11 @@ impl Dht {
                 }
             }
             Purpose::Register { again } => self.registered(now, contact, &answer, again),
-            Purpose::Prove => self.introducing.registry.proven(now, contact),
+            // Whoever passes the ping on to somebody else has them see it come from elsewhere.
+            Purpose::Prove if self.observed.agreed().any(|own| own == observed) => {
+                self.introducing.registry.proven(now, contact);
+            }
+            Purpose::Prove => self.statistics.refuse(Reason::FromElsewhere),
             Purpose::PassedOn { from, call, again } => {
                 if answer == Answer::Refused(Refusal::Cookie) && !again {
                     self.pass_on_call(now, contact, from, call, true);
@@ -217,7 +221,7 @@ impl Dht {
             self.moved(now);
         }
         let rested = |at: Instant| now.saturating_duration_since(at) >= ELSEWHERE;
-        if self.observed.was_elsewhere() && self.elsewhere_at.is_none_or(rested) {
+        if self.elsewhere_at.is_none_or(rested) && self.observed.was_elsewhere() {
             self.be_elsewhere(now);
         }
     }

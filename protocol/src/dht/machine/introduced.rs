@@ -52,8 +52,11 @@ pub(super) struct Introductions {
     wanted: bool,
     /// Since when this node seems to be behind a NAT.
     since: Option<Instant>,
+    /// Whoever was there first comes first.
     by: Vec<Introducer>,
     look_at: Option<Instant>,
+    /// When one of them is to make room for another.
+    replace_at: Option<Instant>,
     rest: Duration,
     passed_over: VecDeque<(SocketAddr, Instant)>,
     calls: Buckets<SocketAddr>,
@@ -64,7 +67,6 @@ pub(super) struct Introductions {
 #[derive(Debug)]
 struct Introducer {
     contact: Contact,
-    since: Instant,
     /// When to register next.
     next: Instant,
     registered: bool,
@@ -79,6 +81,7 @@ impl Introductions {
             since: None,
             by: Vec::new(),
             look_at: None,
+            replace_at: None,
             rest: REST,
             passed_over: VecDeque::new(),
             calls: Buckets::of_calls(),
@@ -89,13 +92,8 @@ impl Introductions {
     pub(super) fn next_time(&self) -> Option<Instant> {
         let complete = self.by.len() >= WANTED;
         let look = self.look_at.filter(|_| !complete);
-        let leaves = self.leaves_at().filter(|_| complete);
-        self.by.iter().map(|it| it.next).chain(look).chain(leaves).min().filter(|_| self.wanted)
-    }
-
-    /// When the one that was there longest has been there for long enough.
-    fn leaves_at(&self) -> Option<Instant> {
-        self.by.iter().map(|it| it.since).min().and_then(|since| since.checked_add(STAY))
+        let replace = self.replace_at.filter(|_| complete);
+        self.by.iter().map(|it| it.next).chain(look).chain(replace).min().filter(|_| self.wanted)
     }
 
     fn find(&mut self, contact: &Contact) -> Option<&mut Introducer> {
@@ -144,8 +142,8 @@ impl Dht {
     /// Everything begins anew, as in another network.
     pub(super) fn forget_introducers(&mut self) {
         let known = !self.introducers().is_empty();
-        let Introductions { since, by, look_at, rest, passed_over, .. } = &mut self.introductions;
-        (*since, *look_at, *rest) = (None, None, REST);
+        let Introductions { since, by, look_at, replace_at, rest, passed_over, .. } = &mut self.introductions;
+        (*since, *look_at, *replace_at, *rest) = (None, None, None, REST);
         by.clear();
         passed_over.clear();
         if known {
@@ -186,9 +184,8 @@ impl Dht {
     fn look_for_introducers(&mut self, now: Instant) {
         let since = *self.introductions.since.get_or_insert(now);
         let settled = since.checked_add(SETTLE).unwrap_or(since);
-        if self.introductions.by.len() >= WANTED && self.introductions.leaves_at().is_some_and(|at| at <= now)
-        {
-            self.replace_oldest(now);
+        if self.introductions.by.len() >= WANTED && self.introductions.replace_at.is_none_or(|at| at <= now) {
+            self.replace_one(now);
         }
         if *self.introductions.look_at.get_or_insert(settled) > now {
             return;
@@ -197,23 +194,28 @@ impl Dht {
         while self.introductions.by.len() < WANTED
             && let Some(contact) = self.choose_introducer(now)
         {
-            let new = Introducer { contact, since: now, next: now, registered: false, vain: 0 };
+            let new = Introducer { contact, next: now, registered: false, vain: 0 };
             self.introductions.by.push(new);
+            self.introductions.replace_at = now.checked_add(STAY);
         }
     }
 
-    /// Lets the introducer go who was there longest, if there is another for its place: of IPv4, if it is the only one of those.
-    fn replace_oldest(&mut self, now: Instant) {
-        let Some(oldest) = self.introductions.by.iter_mut().min_by_key(|it| it.since) else { return };
-        oldest.since = now;
-        let contact = oldest.contact;
+    /// Lets the introducer go who was there longest, if there is another for its place: of IPv4, where it is the only one of
+    /// those. The others stay for an hour from now, so that whoever has read a record finds one of them.
+    fn replace_one(&mut self, now: Instant) {
+        self.introductions.replace_at = now.checked_add(STAY);
+        if !self.introductions.by.iter().all(|it| it.registered) {
+            return;
+        }
         let is_v4 = |it: &Contact| it.address().is_ipv4();
-        let others = self.introductions.by.iter().map(|it| it.contact).filter(|it| *it != contact);
-        let needs_v4 = is_v4(&contact) && !others.clone().any(|it| is_v4(&it));
-        let others: Vec<Contact> = others.chain([contact]).collect();
-        let another = self.may_introduce(now, &others).into_iter().any(|it| !needs_v4 || is_v4(&it));
-        if another {
-            self.lose_introducer(now, &contact);
+        let by: Vec<Contact> = self.introductions.by.iter().map(|it| it.contact).collect();
+        let others = self.may_introduce(now, &by);
+        let replaceable = |it: &&Contact| {
+            let needs_v4 = is_v4(it) && by.iter().filter(|it| is_v4(it)).count() == 1;
+            others.iter().any(|other| !needs_v4 || is_v4(other))
+        };
+        if let Some(contact) = by.iter().find(replaceable) {
+            self.lose_introducer(now, contact);
         }
     }
 

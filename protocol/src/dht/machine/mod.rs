@@ -311,8 +311,9 @@ impl Dht {
     /// Does all that can be done now.
     fn go_on(&mut self, now: Instant) {
         self.run_upkeep(now);
-        self.run_introductions(now);
         self.run_lookups(now);
+        // A search that is over may have joined the network.
+        self.run_introductions(now);
     }
 
     fn set_me(&mut self, me: NodeId) {

@@ -375,6 +375,13 @@ impl Node {
         }
     }
 
+    /// Whoever left a card has let a call through.
+    pub(super) fn card_called(&mut self, now: Instant, found: &Found) {
+        for entered in self.codes.entered.values_mut() {
+            entered.typer.called(now, found.clone());
+        }
+    }
+
     /// Time went on.
     pub(super) fn codes_timeout(&mut self, now: Instant) {
         let unix_time = self.unix_time(now);

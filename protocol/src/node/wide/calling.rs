@@ -109,7 +109,7 @@ impl Node {
         match callee.filter(|_| publishable(at, wide.only_loopback)) {
             Some(Callee::Peer(peer)) => self.dialler.learn(now, peer, at),
             Some(Callee::Maker(place, card)) => {
-                self.card_found(now, &Found { place, card, addresses: vec![at] });
+                self.card_called(now, &Found { place, card, addresses: vec![at] });
             }
             None => {}
         }

@@ -3,6 +3,9 @@
 //! A note takes work, so that a flood of false ones costs more than it hides. The work is done in slices between other
 //! things. Codes of fewer words than [`WIDE_WORDS`] are for the local network only: here everyone can guess.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +27,7 @@ const EVERY: Duration = Duration::from_secs(10 * 60);
 const AGAIN: Duration = Duration::from_secs(5);
 /// Between two looks for the notes of a code.
 const LOOK: Duration = Duration::from_millis(2500);
-/// Makers that are called for one code, the first found: as many as are given a proof.
+/// Makers that are called for one code in that time; whoever was called longest ago makes room.
 const MAX_CALLED: usize = 32;
 
 /// Notes that are left and looked for.
@@ -50,8 +53,8 @@ struct Wanted {
     pending: usize,
     lookups: Vec<LookupId>,
     hours: Vec<Hour>,
-    /// Who was called when.
-    called: BTreeMap<PeerId, Instant>,
+    /// Who was called when, and the number of the note that said by whom.
+    called: BTreeMap<PeerId, (Instant, u64)>,
 }
 
 impl Notes {
@@ -74,14 +77,7 @@ impl Notes {
 
     /// A code was typed.
     pub(in crate::node) fn look_for(&mut self, now: Instant, place: Place) {
-        let wanted = Wanted {
-            at: Some(now),
-            pending: 0,
-            lookups: Vec::new(),
-            hours: Vec::new(),
-            called: BTreeMap::new(),
-        };
-        self.wanted.entry(place).or_insert(wanted);
+        self.wanted.entry(place).or_insert_with(|| Wanted::new(now));
     }
 
     /// One of the searches for a place is over.
@@ -240,7 +236,7 @@ impl Node {
             }
             MeetAt::Through { key, by } => {
                 let Some(wanted) = wide.notes.wanted.get_mut(&place) else { return };
-                if wanted.may_call(now, card.key) {
+                if wanted.may_call(now, card.key, note.sequence()) {
                     wide.call_maker(now, place, card, key, &by);
                 }
             }
@@ -249,16 +245,34 @@ impl Node {
 }
 
 impl Wanted {
-    /// Whether a maker is to be called now.
-    fn may_call(&mut self, now: Instant, maker: PeerId) -> bool {
+    fn new(now: Instant) -> Self {
+        Self { at: Some(now), pending: 0, lookups: Vec::new(), hours: Vec::new(), called: BTreeMap::new() }
+    }
+
+    /// Whether a maker is to be called now, as this note of theirs says: not by an older one than before.
+    fn may_call(&mut self, now: Instant, maker: PeerId, sequence: u64) -> bool {
         let may = match self.called.get(&maker) {
-            Some(last) => may_call(now, Some(*last)),
-            None => self.called.len() < MAX_CALLED,
+            Some((last, number)) => sequence >= *number && may_call(now, Some(*last)),
+            None => self.make_room(now),
         };
         if may {
-            self.called.insert(maker, now);
+            self.called.insert(maker, (now, sequence));
         }
         may
+    }
+
+    /// Whether there is room for one more who is called.
+    fn make_room(&mut self, now: Instant) -> bool {
+        if self.called.len() < MAX_CALLED {
+            return true;
+        }
+        let longest = self.called.iter().min_by_key(|(_, (last, _))| *last);
+        let Some((maker, (last, _))) = longest.map(|(maker, called)| (*maker, *called)) else { return true };
+        let rested = may_call(now, Some(last));
+        if rested {
+            self.called.remove(&maker);
+        }
+        rested
     }
 }
 

@@ -425,6 +425,42 @@ fn nobody_there_is_said_in_time_and_so_is_nobody_who_answers() {
 }
 
 #[test]
+fn whoever_lets_a_call_through_is_dialled_again_though_not_for_ever() {
+    let now = Instant::now();
+    let at = |port| Found { addresses: vec![SocketAddr::from(([10, 0, 0, 1], port))], ..found(1) };
+    let dials = |typer: &mut Typer| {
+        let actions = typer.take_actions();
+        let dialled = actions.into_iter().filter_map(|action| match action {
+            TyperAction::Dial(_, addresses) => Some(addresses),
+            _ => None,
+        });
+        dialled.collect::<Vec<_>>()
+    };
+    let mut typer = typer(now);
+    typer.called(now, at(1));
+    assert_eq!(dials(&mut typer), [at(1).addresses]);
+    for number in 1..10 {
+        let later = typer.until().unwrap();
+        typer.handle_timeout(later);
+        typer.found(later, at(1));
+        assert!(dials(&mut typer).is_empty(), "being found is nothing new");
+        typer.called(later, at(2));
+        let again = if number < 4 { vec![at(2).addresses] } else { Vec::new() };
+        assert_eq!(dials(&mut typer), again, "time {number}");
+        if again.is_empty() {
+            break;
+        }
+    }
+    // Whoever had another code has had their try.
+    let mut typer = self::typer(now);
+    typer.called(now, at(1));
+    typer.up(now, 1, channel_to(1));
+    answer(&mut typer, now, 1, WRONG, Wants::Send);
+    typer.called(now, at(2));
+    assert!(dials(&mut typer).is_empty());
+}
+
+#[test]
 fn another_purpose_is_believed_of_who_has_proven_the_code_only() {
     let now = Instant::now();
     let mut typer = typer(now);
