@@ -34,6 +34,19 @@ fn start_nodes(first: &Machine, others: &[&Machine]) -> Vec<Running> {
     all
 }
 
+/// Has one machine send another a file by a code of five words, both beginning with the first.
+fn send_by_code(first: &Machine, from: &Machine, to: &Machine) {
+    let file = from.node.file("film", [7; 100_000]);
+    let mut sender = from.start(Some(first), &["send", text(&file)]);
+    let code = sender.wait_for("code", |_| true)["code"].as_str().unwrap().to_owned();
+    assert_eq!(code.split('-').count(), 5);
+    let into = to.node.path("in");
+    let receiver = to.start(Some(first), &["receive", "--yes", "--into", text(&into), &code]).end();
+    receiver.expect(0);
+    sender.end().expect(0);
+    assert_eq!(fs::read(into.join("film")).unwrap(), [7; 100_000]);
+}
+
 /// Asks again and again until `doctor` says so; gives its last words.
 fn doctor_until(machine: &Machine, begin: Option<&Machine>, wanted: impl Fn(&Ended) -> bool) -> Ended {
     let end = Instant::now() + Duration::from_secs(100);
@@ -278,16 +291,7 @@ fn a_code_leads_through_two_routers() {
     let Some(world) = World::with_routers(5, &[Router::PortRestricted; 2]) else { return };
     let [first, second, third, alice, bob] = world.machines();
     let _nodes = start_nodes(first, &[second, third]);
-
-    let file = alice.node.file("film", [7; 100_000]);
-    let mut sender = alice.start(Some(first), &["send", text(&file)]);
-    let code = sender.wait_for("code", |_| true)["code"].as_str().unwrap().to_owned();
-    assert_eq!(code.split('-').count(), 5);
-    let into = bob.node.path("in");
-    let receiver = bob.start(Some(first), &["receive", "--yes", "--into", text(&into), &code]).end();
-    receiver.expect(0);
-    sender.end().expect(0);
-    assert_eq!(fs::read(into.join("film")).unwrap(), [7; 100_000]);
+    send_by_code(first, alice, bob);
 }
 
 #[test]
@@ -295,18 +299,10 @@ fn a_code_of_five_words_works_between_networks() {
     let Some(world) = World::make(4) else { return };
     let [first, other, alice, bob] = world.machines();
     let _nodes = start_nodes(first, &[other]);
-
-    let file = alice.node.file("film", [7; 100_000]);
-    let mut sender = alice.start(Some(first), &["send", text(&file)]);
-    let code = sender.wait_for("code", |_| true)["code"].as_str().unwrap().to_owned();
-    assert_eq!(code.split('-').count(), 5);
-    let into = bob.node.path("in");
-    let receiver = bob.start(Some(first), &["receive", "--yes", "--into", text(&into), &code]).end();
-    receiver.expect(0);
-    sender.end().expect(0);
-    assert_eq!(fs::read(into.join("film")).unwrap(), [7; 100_000]);
+    send_by_code(first, alice, bob);
 
     // One of three words is for the local network only.
+    let file = alice.node.path("film");
     let mut sender = alice.start(Some(first), &["send", text(&file), "--words", "3"]);
     let code = sender.wait_for("code", |_| true)["code"].as_str().unwrap().to_owned();
     let receiver = bob.start(Some(first), &["receive", "--yes", &code]).end();

@@ -25,7 +25,7 @@ pub enum Content {
     Addresses {
         /// Public addresses that others have verified: [`MAX_AT`] at most.
         at: Vec<SocketAddr>,
-        /// Who passes on calls to it, where it has nobody else to be reached by.
+        /// Who passes on calls to it, where it is behind a NAT.
         introduced: Option<Introduced>,
     },
     /// What outlives its owner's absence.
@@ -39,7 +39,7 @@ pub enum Content {
     },
 }
 
-/// Nodes of the table that pass on what callers say to somebody who lets in nobody else.
+/// Nodes of the table that pass on calls to somebody behind a NAT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introduced {
     /// Under this key they know whom they pass it on to. It is the one of that node, which is new at each start and in
@@ -93,7 +93,7 @@ impl Content {
         content
     }
 
-    /// Whether no list is longer than it may be.
+    /// Whether no list is longer than it may be, and no introducer named twice.
     pub(super) fn is_bounded(&self) -> bool {
         match self {
             Self::Addresses { at, introduced } => {

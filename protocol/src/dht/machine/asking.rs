@@ -150,15 +150,12 @@ impl Dht {
         self.keep_cookie(contact.address(), cookie);
         self.screen(&contact, &mut answer);
         let was_empty = self.is_empty();
-        let counts = self.counts(&asked.purpose, &contact);
-        if counts {
+        if self.counts(&asked.purpose, &contact) {
             let round_trip = now.saturating_duration_since(asked.at);
             let came = matches!(asked.purpose, Purpose::Admit { met } if met.came());
             if let Some(lost) = self.table.answered(now, contact, round_trip, came) {
                 self.upkeep.lost(now, &lost);
             }
-        }
-        if counts {
             self.observed_by(now, contact.address(), observed);
         }
         match asked.purpose {

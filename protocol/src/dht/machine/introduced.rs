@@ -50,10 +50,9 @@ const PINGS: usize = 2;
 #[derive(Debug)]
 pub(super) struct Introductions {
     wanted: bool,
-    /// Since when this node seems to be behind a NAT.
-    since: Option<Instant>,
     /// Whoever was there first comes first.
     by: Vec<Introducer>,
+    /// When to look for more; `None` as long as this node does not seem to be behind a NAT.
     look_at: Option<Instant>,
     /// When one of them is to make room for another.
     replace_at: Option<Instant>,
@@ -78,7 +77,6 @@ impl Introductions {
     pub(super) fn new() -> Self {
         Self {
             wanted: false,
-            since: None,
             by: Vec::new(),
             look_at: None,
             replace_at: None,
@@ -142,8 +140,8 @@ impl Dht {
     /// Everything begins anew, as in another network.
     pub(super) fn forget_introducers(&mut self) {
         let known = !self.introducers().is_empty();
-        let Introductions { since, by, look_at, replace_at, rest, passed_over, .. } = &mut self.introductions;
-        (*since, *look_at, *replace_at, *rest) = (None, None, None, REST);
+        let Introductions { by, look_at, replace_at, rest, passed_over, .. } = &mut self.introductions;
+        (*look_at, *replace_at, *rest) = (None, None, REST);
         by.clear();
         passed_over.clear();
         if known {
@@ -161,7 +159,7 @@ impl Dht {
         }
         // Those who are there stay while nobody says anything; nobody is looked for where there is nobody to ask.
         if self.introductions.by.is_empty() && (behind.is_none() || !self.upkeep.is_joined()) {
-            (self.introductions.since, self.introductions.look_at) = (None, None);
+            self.introductions.look_at = None;
             return;
         }
         self.look_for_introducers(now);
@@ -182,12 +180,11 @@ impl Dht {
     }
 
     fn look_for_introducers(&mut self, now: Instant) {
-        let since = *self.introductions.since.get_or_insert(now);
-        let settled = since.checked_add(SETTLE).unwrap_or(since);
         if self.introductions.by.len() >= WANTED && self.introductions.replace_at.is_none_or(|at| at <= now) {
             self.replace_one(now);
         }
-        if *self.introductions.look_at.get_or_insert(settled) > now {
+        let settled = || now.checked_add(SETTLE).unwrap_or(now);
+        if *self.introductions.look_at.get_or_insert_with(settled) > now {
             return;
         }
         self.introductions.look_at = now.checked_add(LOOK);

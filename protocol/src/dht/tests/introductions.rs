@@ -12,7 +12,7 @@ use crate::dht::message::{Answer, Cookie, Nonce, Query, Refusal, Request, Respon
 use crate::dht::registry::Registry;
 use crate::dht::{
     Call, Contact, Dht, DhtEvent, MAX_REGISTERED, Mode, NodeKey, Output, REGISTERED_FOR,
-    REGISTERED_OF_PREFIX, Reason, RequestId, SEALED_CALL, SealedCall,
+    REGISTERED_OF_PREFIX, Reason, RequestId, SEALED_CALL, SealedCall, Target,
 };
 use crate::noise::quic::NetworkId;
 
@@ -93,7 +93,6 @@ impl Machine {
                 Request::FindNode(_) => Answer::Nodes(Vec::new()),
                 Request::Register(_) if !self.willing => Answer::Refused(Refusal::Full),
                 Request::Punch { .. } | Request::PunchOn { .. } => continue,
-                Request::Ping(_) if to.address().ip() == address(2).ip() => continue,
                 _ => Answer::Done,
             };
             if !self.silent.contains(&to) {
@@ -447,6 +446,38 @@ fn after_a_sleep_and_at_another_address_nobody_can_follow() {
     client.seen = SocketAddr::from(([8, 8, 4, 4], 5000));
     client.wait(Duration::from_secs(3600));
     assert_eq!(client.events().iter().filter(|it| **it == DhtEvent::Elsewhere).count(), 1);
+}
+
+#[test]
+fn a_move_soon_after_another_counts_when_it_has_lasted() {
+    let (mut client, _) = introduced();
+    client.now += Duration::from_secs(3600);
+    client.dht.handle_timeout(client.now);
+    client.answer();
+    // Everyone is asked, and says where they see it.
+    let ask_all = |client: &mut Machine| {
+        client.dht.find_nodes(client.now, Target([7; 32])).unwrap();
+        client.answer();
+        client.events().iter().filter(|it| **it == DhtEvent::Elsewhere).count()
+    };
+    assert_eq!(ask_all(&mut client), 1, "it has slept");
+    client.seen = SocketAddr::from(([8, 8, 4, 4], 5000));
+    client.wait(Duration::from_secs(60));
+    assert_eq!(ask_all(&mut client), 0);
+    assert_eq!(client.dht.observed(), [client.seen]);
+    client.wait(Duration::from_secs(600));
+    assert_eq!(ask_all(&mut client), 1);
+}
+
+#[test]
+fn a_server_that_changes_its_key_is_made_known_near_its_new_place() {
+    let mut server = Machine::server();
+    server.wait(Duration::from_secs(60));
+    server.asked.clear();
+    server.dht.change_key(server.now, NodeKey([0xdd; 32]));
+    server.answer();
+    let place = server.dht.id().target();
+    assert!(server.asked.iter().any(|(_, _, request)| *request == Request::FindNode(place)));
 }
 
 #[test]

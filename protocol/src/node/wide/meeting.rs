@@ -27,7 +27,7 @@ const EVERY: Duration = Duration::from_secs(10 * 60);
 const AGAIN: Duration = Duration::from_secs(5);
 /// Between two looks for the notes of a code.
 const LOOK: Duration = Duration::from_millis(2500);
-/// Makers that are called for one code in that time; whoever was called longest ago makes room.
+/// Makers that are called for one code before any is called again; whoever was called longest ago makes room.
 const MAX_CALLED: usize = 32;
 
 /// Notes that are left and looked for.
